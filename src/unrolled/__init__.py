@@ -1,0 +1,1 @@
+"""Recurrent neural networks that are fast on a CPU and open at every time step."""
