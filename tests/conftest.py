@@ -1,0 +1,23 @@
+"""What holds for every test: how many shapes are drawn, and that runs are repeatable unless they fuzz."""
+
+import os
+
+import torch
+from hypothesis import HealthCheck, settings
+
+FUZZ = "UNROLLED_FUZZ_EXAMPLES"
+
+# `make test` draws the same shapes every time, so that a red run is the change's fault; fuzzing draws anew.
+settings.register_profile(
+    "unrolled",
+    max_examples=int(os.environ.get(FUZZ, "2000")),
+    derandomize=FUZZ not in os.environ,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("unrolled")
+
+# Two threads are enough to go every parallel way, and leave the rest of the machine alone.
+torch.set_num_threads(2)
