@@ -63,8 +63,9 @@ class Speed:
     difference: float
 
     def __str__(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return (
-            f"{self.shape}, {self.what}, {self.dtype}, {self.threads} threads\n"
+            f"{self.shape}, {self.what}, {self.dtype}, {threads}\n"
             f"  unrolled   {1e3 * self.ours:10.3f} ms\n"
             f"  torch.nn   {1e3 * self.theirs:10.3f} ms\n"
             f"  {self.ratio.median:.2f} times torch's speed"
