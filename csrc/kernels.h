@@ -69,6 +69,7 @@ template <class Real> struct Forward {
     Real* h_n;                     // [B, R] out; must not alias h
     Real* c_n;                     // [B, H] out
     Tape<Real> tape;               // out; all null for inference
+    const void* packed;            // the weights as Passes::pack left them, or null: they are packed for this call
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream
@@ -100,8 +101,5 @@ template <class Real> struct Backward {
     Real* dc;                      // [T, B, H] out: dL/dc_t in full
     Real* da;                      // [T, B, G, H] out: gradient of x W_xh' + b_xh (the hidden half of a GRU's n is da_n * r)
 };
-
-// Inference with weights packed once: the state lives with the caller, the weights' copy in the `Packed`.
-template <class Real> struct Packed;
 
 }  // namespace unrolled

@@ -1,0 +1,457 @@
+// The way back: backpropagation through time over a whole sequence, for any cell.
+//
+// Steps are taken in fixed blocks, last first. Within a block the recurrence goes back step by step and leaves
+// the gradients of its pre-activations (da) side by side; then the block's share of every weight's gradient,
+// and the gradient of its inputs, are three ordinary products. Blocks begin at whole multiples of their length,
+// so a run that recomputes its states from checkpoints sums in the same order and gives the same bits.
+#pragma once
+
+#include "sequence.hpp"
+
+namespace unrolled::UNROLLED_ISA {
+
+// W_hh by rows, a stage at a time: what da is multiplied by to go a step back. W_xh by rows: dx. W_hr by rows.
+// The rows lie in the order of da's columns.
+template <class Cell, class Real> struct BackwardPanels {
+    Panels<Real> hh[2], xh, hr;
+
+    void take(Arena& arena, const Shape& s, bool recurrent, bool dx) {
+        for (int stage = 0; stage < Cell::stages; ++stage)
+            take_one(arena, hh[stage], recurrent ? stage_gates<Cell>(stage) * s.H : 0, stage ? s.H : s.R());
+        take_one(arena, xh, dx ? Cell::gates * s.H : 0, s.I);
+        take_one(arena, hr, s.P, s.H);
+    }
+    // `row` has room for the longest of the sums.
+    void pack(const Shape& s, const Weights<Real>& w, const Real** row, int member, int members) {
+        for (int stage = 0; stage < Cell::stages; ++stage) {
+            const int first = Cell::stage_begin[stage], gates = stage_gates<Cell>(stage);
+            const Index length = stage ? s.H : s.R();
+            for (int g = first; g < first + gates; ++g)
+                for (Index u = 0; u < s.H; ++u)
+                    row[(Cell::h_column[g] - Cell::h_column[first]) * s.H + u] = w.W_hh + (g * s.H + u) * length;
+            pack_one(hh[stage], row, length, member, members);
+        }
+        for (int g = 0; g < Cell::gates; ++g)
+            for (Index u = 0; u < s.H; ++u) row[Cell::x_column[g] * s.H + u] = w.W_xh + (g * s.H + u) * s.I;
+        pack_one(xh, row, s.I, member, members);
+        for (Index i = 0; i < s.P; ++i) row[i] = w.W_hr + i * s.H;
+        pack_one(hr, row, s.H, member, members);
+    }
+
+private:
+    static void take_one(Arena& arena, Panels<Real>& p, Index k, Index columns) {
+        p = {arena.take<Real>(k * vectors_for<Real>(columns) * kLanes<Real>), nullptr, k, vectors_for<Real>(columns),
+             kPanelVectors};
+    }
+    static void pack_one(const Panels<Real>& p, const Real* const* row, Index columns, int member, int members) {
+        if (!p.k) return;
+        const Part part(p.count(), member, members);
+        for (Index panel = part.from; panel < part.to; ++panel) {
+            const Index from = panel * kPanelVectors * kLanes<Real>;
+            pack_rows(row, p.k, from, columns - from, p.width(panel), p.at(panel));
+        }
+    }
+};
+
+template <class Cell, class Real> class BackwardPass {
+public:
+    BackwardPass(const Backward<Real>& f, const Order& order, Division how)
+        : f_(f), s_(f.shape), order_(order), how_(how), block_steps_(block_steps()) {}
+
+    static Division divide(const Shape& s, const Order& order, int threads) {
+        return UNROLLED_ISA::divide<Real>(s, order, Cell::gates, Cell::stages, threads);
+    }
+
+    // The rows of the current step, each thread its own; and buffers for its part of the weights' gradients.
+    struct Own {
+        const Real **gates, **saved, **h_before, **c_before, **c, **h, **dh_out, **dh, **list;
+        Real **da, **dh_before, **gated;
+        Index* b;
+        Real *packed_left, *packed_right;
+    };
+    // A block of steps: a row for every step of every sequence in it. Two, so that one is summed up while no
+    // thread yet overwrites it.
+    struct Block {
+        Real *da, *dh;                         // [rows, D*H]; with a projection [rows, P]
+        const Real **x, **h_before, **saved;   // what entered at that row
+        Real** dx;
+    };
+
+    void take_shared(Arena& arena) {
+        const Index widest = s_.R() > s_.H ? s_.R() : s_.H, block_rows = block_steps_ * order_.rows;
+        panels_.take(arena, s_, order_.steps > 1 || f_.dh_0, bool(f_.dx));
+        zeros_ = arena.take<Real>(widest);
+        carry_ = arena.take<Real>(order_.rows * s_.R());
+        if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
+        if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
+        if (s_.P) dm_ = arena.take<Real>(order_.rows * s_.H);
+        db_ = arena.take<Real>(d_h() + kSlack);
+        narrow_ = s_.I < kLanes<Real> ? arena.take<Real>(s_.I * gh()) : nullptr;
+        for (Block& block : blocks_) {
+            block.da = arena.take<Real>(block_rows * d_h() + kSlack);
+            block.dh = s_.P ? arena.take<Real>(block_rows * s_.P + kSlack) : nullptr;
+            block.x = arena.take<const Real*>(block_rows);
+            block.h_before = arena.take<const Real*>(block_rows);
+            block.saved = arena.take<const Real*>(block_rows);
+            block.dx = arena.take<Real*>(block_rows);
+        }
+    }
+    Own take_own(Arena& arena) const {
+        Own own;
+        const Index rows = order_.rows, block_rows = block_steps_ * rows;
+        const Index longest = block_rows + d_h() + s_.P;
+        own.list = arena.take<const Real*>(longest);
+        for (const Real*** each : {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
+            *each = arena.take<const Real*>(rows);
+        for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
+        own.b = arena.take<Index>(rows);
+        const Index columns = (gh() > s_.P ? gh() : s_.P) / how_.threads + 2 * kGroup;
+        own.packed_left = arena.take<Real>(block_rows * columns);
+        own.packed_right = arena.take<Real>(block_rows * kPanelVectors * kLanes<Real>);
+        return own;
+    }
+
+    void run(Team& team, int member, Own own) {
+        panels_.pack(s_, f_.weights, own.list, member, team.size());
+        begin(Part(order_.rows, member, team.size()), member);
+        clear_padding(Part(s_.B, member, team.size()));
+        team.barrier();
+        const Share share(order_, how_, member, team.size());
+        bool first_block = true;
+        int which = 0;
+        for (Index to = order_.steps; to > 0; which ^= 1) {
+            const Index from = (to - 1) / block_steps_ * block_steps_;
+            Index rows = 0;
+            for (Index i = to - 1; i >= from; --i) {
+                step(team, member, own, share, blocks_[which], i, rows);
+                rows += order_.active(time(i));
+            }
+            team.barrier();
+            sum_up(team, member, own, blocks_[which], rows, first_block);
+            first_block = false;
+            to = from;
+        }
+        team.barrier();
+        finish(Part(s_.B, member, team.size()), Part(order_.rows, member, team.size()), member, first_block);
+    }
+
+private:
+    static constexpr int kGroup = tile_rows(kPanelVectors);                 // columns of da that a tile sums
+    static constexpr Index kSlack = kPanelVectors * kLanes<Real>;           // a register may read past the last row
+    static constexpr int kFirstH = Cell::h_column[0];                       // da's first column of hw
+    static constexpr bool kGated = Cell::stages == 2;
+
+    Index d_h() const { return Cell::da_columns * s_.H; }
+    Index gh() const { return Cell::gates * s_.H; }
+    Index time(Index i) const { return s_.reverse ? order_.steps - 1 - i : i; }
+    Index at(Index t, Index b) const { return t * s_.B + b; }
+    Index tape_b(Index b) const { return f_.tape_batch == s_.B ? b : 0; }
+    Index tape_at(Index t, Index b) const { return t * f_.tape_batch + tape_b(b); }
+
+    // Long enough that the products of a block are real products; from the shape alone, never from the threads.
+    Index block_steps() const {
+        const Index rows = s_.H <= 256 ? 256 : s_.H <= 512 ? 512 : 1024;
+        return s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
+    }
+
+    // What comes back into the last step of every sequence.
+    void begin(const Part& part, int member) {
+        if (member == 0) clear(zeros_, s_.R() > s_.H ? s_.R() : s_.H);
+        for (Index i = part.from; i < part.to; ++i) {
+            const Index b = order_.row(i);
+            copy_or_clear(carry_ + i * s_.R(), f_.dh_n ? f_.dh_n + b * s_.R() : nullptr, s_.R());
+            if (Cell::has_c) copy_or_clear(dc_ + i * s_.H, f_.dc_n ? f_.dc_n + b * s_.H : nullptr, s_.H);
+        }
+    }
+
+    bool is_first(Index t, Index i) const { return t == (s_.reverse ? order_.length(i) - 1 : 0); }
+    const Real* entering_h(Index t, Index i, Index b) const {
+        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
+        if (is_first(t, i)) return f_.h_0 ? f_.h_0 + tape_b(b) * s_.R() : zeros_;
+        return f_.h.at(s_.reverse ? t + 1 : t - 1, tape_b(b));
+    }
+    const Real* entering_c(Index t, Index i, Index b) const {
+        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
+        if (is_first(t, i)) return f_.c_0 ? f_.c_0 + tape_b(b) * s_.H : zeros_;
+        return f_.tape.c + tape_at(s_.reverse ? t + 1 : t - 1, b) * s_.H;
+    }
+
+    // One step back: from dL/dh_t to da_t, and from there to dL/dh of the step before.
+    void step(Team& team, int member, const Own& own, const Share& share, Block& block, Index i, Index block_row) {
+        const Index t = time(i), rows = share.among(order_.active(t)), H = s_.H;
+        const bool records = !how_.by_units || member == 0;  // one thread fills in what the block shares
+        for (Index k = 0; k < rows; ++k) {
+            const Index place = share.at(k), b = order_.row(place), r = block_row + place;
+            own.b[k] = b;
+            own.h_before[k] = entering_h(t, place, b);
+            if (Cell::has_saved || s_.P) own.saved[k] = f_.tape.saved + tape_at(t, b) * H;
+            if (records) {
+                block.h_before[r] = own.h_before[k];
+                block.x[r] = f_.x.at(t, tape_b(b));
+                block.dx[r] = f_.dx ? f_.dx.at(t, b) : nullptr;
+                if (Cell::has_saved || s_.P) block.saved[r] = own.saved[k];
+            }
+            own.h[k] = f_.h.at(t, tape_b(b));
+            own.dh_out[k] = f_.dh_out ? f_.dh_out.at(t, b) : zeros_;
+            own.da[k] = block.da + r * d_h();
+            own.dh_before[k] = carry_ + place * s_.R();
+            if constexpr (Cell::keeps_gates) own.gates[k] = f_.tape.gates + tape_at(t, b) * gh();
+            if constexpr (Cell::has_c) {
+                own.c_before[k] = entering_c(t, place, b);
+                own.c[k] = f_.tape.c + tape_at(t, b) * H;
+            }
+            if constexpr (kGated) own.gated[k] = dgated_ + place * H;
+            if (s_.P) project_row(own, block, k, r, place, t);
+        }
+        if (s_.P) product(rows, own.dh, panels_.hr, 0, panels_.hr.count(), H, own.gated);
+        const Part units = how_.by_units ? unit_part(team, member) : Part(H, 0, 1);
+        const bool back = i > 0 || f_.dh_0;
+        for (Index k = 0; k < rows; ++k)
+            for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<Cell::stages - 1>(own, share, k, u, t);
+        if (how_.by_units) team.barrier();
+        if constexpr (kGated) {
+            go_back(team, member, own, 1, rows, own.gated, s_.H, Into::fresh);
+            for (Index k = 0; k < rows; ++k)
+                for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<0>(own, share, k, u, t);
+            if (how_.by_units) team.barrier();
+        }
+        if (back) go_back(team, member, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);
+        if (s_.reset) cut(own, rows, t, share, units);
+    }
+
+    // dL/dh of a row under a projection, in full, which both W_hr and its gradient want.
+    void project_row(const Own& own, Block& block, Index k, Index r, Index place, Index t) const {
+        Real* dh = block.dh + r * s_.P;
+        const Real* carry = carry_ + place * s_.P;
+        const Index kept = at(t, own.b[k]) * s_.P;
+        for (Index j = 0; j < s_.P; ++j) dh[j] = carry[j] + own.dh_out[k][j];
+        if (f_.dh_carry) copy(f_.dh_carry + kept, carry, s_.P);
+        if (f_.dh) copy(f_.dh + kept, dh, s_.P);
+        own.dh[k] = dh;
+        own.gated[k] = dm_ + place * s_.H;
+    }
+
+    Part unit_part(const Team& team, int member) const {
+        return Part(s_.H, member, team.size(), kPanelVectors * kLanes<Real>);
+    }
+
+    // The recurrent product of a stage, backwards: out = (out +) da W_hh.
+    void go_back(Team& team, int member, const Own& own, int stage, Index rows, Real* const* out, Index columns, Into into) {
+        const Panels<Real>& panels = panels_.hh[stage];
+        const Index column = Cell::h_column[Cell::stage_begin[stage]] * s_.H;
+        for (Index k = 0; k < rows; ++k) own.list[k] = own.da[k] + column;
+        const Part part = how_.by_units ? Part(panels.count(), member, team.size()) : Part(panels.count(), 0, 1);
+        product(rows, own.list, panels, part.from, part.to, columns, out, into);
+    }
+
+    template <int stage_number>
+    UNROLLED_INLINE void apply(const Own& own, const Share& share, Index k, Index unit, Index t) {
+        const Index left = s_.H - unit, H = s_.H;
+        const auto get = [&](const Real* from) { return load_up_to(from + unit, left); };
+        const auto put = [&](Real* to, Vec<Real> v) { store_up_to(to + unit, v, left); };
+        constexpr bool last = stage_number == Cell::stages - 1;
+        const Index place = share.at(k), kept = at(t, own.b[k]);
+        PointBackward<Real> p;
+        if constexpr (Cell::keeps_gates)
+            for (int g = 0; g < Cell::gates; ++g) p.gate[g] = get(own.gates[k] + g * H);
+        else p.h = get(own.h[k]);
+        if constexpr (Cell::has_saved) p.saved = get(own.saved[k]);
+        if constexpr (Cell::reads_h) p.h_before = get(own.h_before[k]);
+        if constexpr (Cell::has_c) {
+            p.c_before = get(own.c_before[k]);
+            p.c = get(own.c[k]);
+            p.dc = get(dc_ + place * H);
+        }
+        if constexpr (last) {
+            if (s_.P) p.dh = get(own.gated[k]);
+            else {
+                const Vec<Real> carry = get(own.dh_before[k]);
+                p.dh = get(own.dh_out[k]) + carry;
+                if (f_.dh_carry) put(f_.dh_carry + kept * H, carry);
+                if (f_.dh) put(f_.dh + kept * H, p.dh);
+            }
+        } else {
+            p.dgated = get(own.gated[k]);
+            p.dh_before = get(own.dh_before[k]);
+        }
+        Cell::template point_backward<stage_number, Real>(p);
+        for (int g = 0; g < Cell::gates; ++g) {
+            if (Cell::da_stage[g] != stage_number) continue;
+            put(own.da[k] + Cell::x_column[g] * H, p.da[Cell::x_column[g]]);
+            if (Cell::h_column[g] != Cell::x_column[g]) put(own.da[k] + Cell::h_column[g] * H, p.da[Cell::h_column[g]]);
+            if (f_.da) put(f_.da + kept * gh() + g * H, p.da[Cell::x_column[g]]);
+        }
+        if constexpr (Cell::reads_h) put(own.dh_before[k], p.dh_before);
+        if constexpr (Cell::has_c) {
+            put(dc_ + place * H, p.dc);
+            if (f_.dc) put(f_.dc + kept * H, p.dc_full);
+        }
+    }
+
+    // Nothing passes a reset.
+    void cut(const Own& own, Index rows, Index t, const Share& share, const Part& units) {
+        for (Index k = 0; k < rows; ++k) {
+            if (!s_.reset[at(t, own.b[k])]) continue;
+            const Part carry = s_.P ? Part(s_.P, 0, 1) : units;
+            clear(own.dh_before[k] + carry.from, carry.size());
+            if (Cell::has_c) clear(dc_ + share.at(k) * s_.H + units.from, units.size());
+        }
+    }
+
+    // The row of W_xh behind a column of da.
+    Index x_row(Index column) const {
+        for (int g = 0; g < Cell::gates; ++g)
+            if (Cell::x_column[g] == column / s_.H) return g * s_.H + column % s_.H;
+        return 0;
+    }
+
+    // The block's share of all weights' gradients, each thread its own columns of da; and its dx, each thread
+    // its own rows.
+    void sum_up(Team& team, int member, const Own& own, const Block& block, Index rows, bool first) {
+        const Into into = first ? Into::fresh : Into::added;
+        const int members = team.size();
+        sum_columns(block.da, rows, Part(d_h(), member, members, kSlack), first);
+        if (f_.dW_xh && narrow_) {
+            sum_narrow(own, block, rows, Part(gh(), member, members, kSlack), into);
+        } else if (f_.dW_xh) {
+            sum_weights(own, {block.da, d_h(), Part(gh(), member, members, kGroup)}, block.x, rows, s_.I, into,
+                        [&](Index j) { return f_.dW_xh + x_row(j) * s_.I; });
+        }
+        if (f_.dW_hh) {
+            const Real* da = block.da + kFirstH * s_.H;
+            const Index plain = stage_gates<Cell>(0) * s_.H;  // rows of W_hh that h enters as it is
+            sum_weights(own, {da, d_h(), Part(plain, member, members, kGroup)}, block.h_before, rows, s_.R(), into,
+                        [&](Index j) { return f_.dW_hh + j * s_.R(); });
+            if (kGated)
+                sum_weights(own, {da + plain, d_h(), Part(gh() - plain, member, members, kGroup)}, block.saved, rows,
+                            s_.H, into, [&](Index j) { return f_.dW_hh + (plain + j) * s_.H; });
+        }
+        if (f_.dW_hr)
+            sum_weights(own, {block.dh, s_.P, Part(s_.P, member, members, kGroup)}, block.saved, rows, s_.H, into,
+                        [&](Index j) { return f_.dW_hr + j * s_.H; });
+        if (f_.dx) {
+            const Part part(rows, member, members);
+            for (Index r = 0; r < part.size(); ++r) own.list[r] = block.da + (part.from + r) * d_h();
+            product(part.size(), own.list, panels_.xh, 0, panels_.xh.count(), s_.I, block.dx + part.from);
+        }
+    }
+
+    // Columns of a matrix that is stored by rows.
+    struct Columns {
+        const Real* data;
+        Index step;
+        Part part;
+    };
+
+    // out_row(j)[.] (+)= sum over rows r of left[r][j] * right[r][.], for the columns j of left.
+    template <class OutRow>
+    void sum_weights(const Own& own, const Columns& left, const Real* const* right, Index rows, Index width, Into into,
+                     OutRow out_row) const {
+        if (left.part.size() == 0) return;
+        Real* to = own.packed_left;
+        for (Index j = left.part.from; j < left.part.to; j += kGroup)
+            for (Index r = 0; r < rows; ++r, to += kGroup)
+                for (int i = 0; i < kGroup; ++i) to[i] = left.data[r * left.step + j + i];
+        for (Index from = 0; from < width; from += kSlack) {
+            const Index wide = width - from;
+            const int vectors = int(wide < kSlack ? vectors_for<Real>(wide) : kPanelVectors);
+            pack_rows(right, rows, from, wide, vectors, own.packed_right);
+            const Real* group = own.packed_left;
+            for (Index j = left.part.from; j < left.part.to; j += kGroup, group += rows * kGroup) {
+                const int count = int(left.part.to - j < kGroup ? left.part.to - j : kGroup);
+                Real* out[kGroup];
+                for (int i = 0; i < count; ++i) out[i] = out_row(j + i) + from;
+                tile_of<Real, Left::columns>(count, vectors)({rows, &group, kGroup, own.packed_right,
+                                                              vectors * kLanes<Real>, nullptr, out, wide, into});
+            }
+        }
+    }
+
+    // The same for an input too narrow to fill a register: transposed, narrow[i][j] = sum of x[r][i] * da[r][j].
+    void sum_narrow(const Own& own, const Block& block, Index rows, const Part& columns, Into into) const {
+        const Index I = s_.I;
+        for (Index r = 0; r < rows; ++r) copy(own.packed_left + r * I, block.x[r], I);
+        for (Index from = columns.from; from < columns.to; from += kSlack) {
+            const Index wide = columns.to - from;
+            const int vectors = int(wide < kSlack ? vectors_for<Real>(wide) : kPanelVectors);
+            for (Index i = 0; i < I; i += kGroup) {
+                const Real* left = own.packed_left + i;
+                Real* out[kGroup];
+                const int count = int(I - i < kGroup ? I - i : kGroup);
+                for (int j = 0; j < count; ++j) out[j] = narrow_ + (i + j) * gh() + from;
+                tile_of<Real, Left::columns>(count, vectors)(
+                    {rows, &left, I, block.da + from, d_h(), nullptr, out, wide, into});
+            }
+        }
+    }
+
+    void sum_columns(const Real* da, Index rows, const Part& columns, bool first) const {
+        for (Index j = columns.from; j < columns.to; j += kLanes<Real>) {
+            Vec<Real> sum = splat<Real>(0);
+            for (Index r = 0; r < rows; ++r) sum = sum + load(da + r * d_h() + j);
+            const Index left = columns.to - j;
+            store_up_to(db_ + j, first ? sum : sum + load_up_to(db_ + j, left), left);
+        }
+    }
+
+    // Nothing comes from beyond a sequence's end.
+    void clear_padding(const Part& rows) const {
+        if (!order_.ragged && order_.steps) return;
+        for (Index b = rows.from; b < rows.to; ++b)
+            for (Index t = s_.lengths ? s_.lengths[b] : s_.T; t < s_.T; ++t) {
+                const Index row = at(t, b);
+                if (f_.dx) clear(f_.dx.at(t, b), s_.I);
+                if (f_.dh) clear(f_.dh + row * s_.R(), s_.R());
+                if (f_.dh_carry) clear(f_.dh_carry + row * s_.R(), s_.R());
+                if (f_.dc) clear(f_.dc + row * s_.H, s_.H);
+                if (f_.da) clear(f_.da + row * gh(), gh());
+            }
+    }
+
+    void finish(const Part& batch, const Part& places, int member, bool nothing_ran) const {
+        const Index R = s_.R(), H = s_.H;
+        for (Index i = places.from; i < places.to; ++i) {
+            const Index b = order_.row(i);
+            if (f_.dh_0) copy(f_.dh_0 + b * R, carry_ + i * R, R);
+            if (Cell::has_c && f_.dc_0) copy(f_.dc_0 + b * H, dc_ + i * H, H);
+        }
+        for (Index b = batch.from; b < batch.to; ++b) {
+            if (s_.lengths ? s_.lengths[b] > 0 : s_.T > 0) continue;
+            if (f_.dh_0) copy_or_clear(f_.dh_0 + b * R, f_.dh_n ? f_.dh_n + b * R : nullptr, R);
+            if (Cell::has_c && f_.dc_0) copy_or_clear(f_.dc_0 + b * H, f_.dc_n ? f_.dc_n + b * H : nullptr, H);
+        }
+        if (member) return;
+        if (nothing_ran) {
+            clear(db_, d_h());
+            if (f_.dW_xh) clear(f_.dW_xh, gh() * s_.I);
+            if (f_.dW_hh) clear(f_.dW_hh, gh() * R);
+            if (f_.dW_hr) clear(f_.dW_hr, s_.P * H);
+        } else if (narrow_ && f_.dW_xh) {
+            for (Index j = 0; j < gh(); ++j)
+                for (Index i = 0; i < s_.I; ++i) f_.dW_xh[x_row(j) * s_.I + i] = narrow_[i * gh() + j];
+        }
+        for (int g = 0; g < Cell::gates; ++g) {
+            if (f_.db_xh) copy(f_.db_xh + g * H, db_ + Cell::x_column[g] * H, H);
+            if (f_.db_hh) copy(f_.db_hh + g * H, db_ + Cell::h_column[g] * H, H);
+        }
+    }
+
+    const Backward<Real>& f_;
+    const Shape& s_;
+    const Order& order_;
+    const Division how_;
+    const Index block_steps_;
+    BackwardPanels<Cell, Real> panels_;
+    Block blocks_[2] = {};
+    Real* zeros_ = nullptr;
+    Real* carry_ = nullptr;   // [rows, R] by place in the order: dL/dh that comes from the future
+    Real* dc_ = nullptr;      // [rows, H]
+    Real* dgated_ = nullptr;  // [rows, H], of the gated state
+    Real* dm_ = nullptr;      // [rows, H], of the state before the projection
+    Real* db_ = nullptr;      // sums of da's columns
+    Real* narrow_ = nullptr;  // dW_xh transposed, where I is less than a register
+};
+
+template <class Cell, class Real> void backward(const Backward<Real>& f) { run_pass<BackwardPass<Cell, Real>>(f); }
+
+}  // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,256 @@
+// The way forward: h_t = f(h_{t-1}, x_t) over a whole sequence, for any cell.
+#pragma once
+
+#include "sequence.hpp"
+
+namespace unrolled::UNROLLED_ISA {
+
+// Rows of x that are multiplied at once: enough for full tiles, few enough to be still in cache when their
+// steps come.
+constexpr Index kChunkRows = 128;
+
+template <class Cell, class Real> class ForwardPass {
+public:
+    ForwardPass(const Forward<Real>& f, const Order& order, Division how)
+        : f_(f), s_(f.shape), order_(order), how_(how), training_(f.tape.gates != nullptr) {}
+
+    static Division divide(const Shape& s, const Order& order, int threads) {
+        return UNROLLED_ISA::divide<Real>(s, order, Cell::gates, Cell::stages, threads);
+    }
+
+    // What a thread keeps for itself: where the rows of a chunk of x, and those of the current step, lie.
+    struct Own {
+        const Real **x, **before, **c_before;
+        Real **xw_out, **gates, **h, **h_final, **c, **saved;
+        Real *tile, *xw, *m;
+    };
+
+    void take_shared(Arena& arena) {
+        if (f_.packed) {
+            Arena packed(const_cast<void*>(f_.packed));
+            panels_.take(packed, s_, true);
+        } else {
+            panels_.take(arena, s_, order_.steps > 1 || f_.h_0);
+        }
+        zeros_ = arena.take<Real>(widest());
+        if (Cell::has_c && !f_.tape.c) c_now_ = f_.c_n ? f_.c_n : arena.take<Real>(s_.B * s_.H);
+        if (how_.by_units) take_rows(arena, xw_, m_);
+    }
+    Own take_own(Arena& arena) const {
+        Own own;
+        const Index rows = most_rows(), chunk = chunk_steps() * rows;
+        own.x = arena.take<const Real*>(chunk);
+        own.xw_out = arena.take<Real*>(chunk);
+        own.before = arena.take<const Real*>(rows);
+        own.c_before = arena.take<const Real*>(rows);
+        own.gates = arena.take<Real*>(rows);
+        own.h = arena.take<Real*>(rows);
+        own.h_final = arena.take<Real*>(rows);
+        own.c = arena.take<Real*>(rows);
+        own.saved = arena.take<Real*>(rows);
+        own.tile = arena.take<Real>(kTallestTile * kPanelVectors * kLanes<Real>);
+        own.xw = xw_, own.m = m_;
+        if (!how_.by_units) take_rows(arena, own.xw, own.m);
+        return own;
+    }
+
+    void run(Team& team, int member, Own own) {
+        if (!f_.packed) panels_.pack(s_, f_.weights, member, team.size());
+        if (member == 0) clear(zeros_, widest());
+        team.barrier();
+        const Share share(order_, how_, member, team.size());
+        for (Index from = 0; from < order_.steps; from += chunk_steps()) {
+            const Index to = from + chunk_steps() < order_.steps ? from + chunk_steps() : order_.steps;
+            input_product(team, member, own, share, from, to);
+            for (Index i = from; i < to; ++i) advance(team, member, own, share, i, from);
+        }
+        team.barrier();
+        finish(Part(s_.B, member, team.size()));
+    }
+
+private:
+    Index most_rows() const { return how_.by_units ? order_.rows : order_.rows / how_.threads + 1; }
+    Index chunk_steps() const { return most_rows() >= kChunkRows ? 1 : kChunkRows / most_rows(); }
+    Index widest() const { return s_.R() > s_.H ? s_.R() : s_.H; }
+    // Rows for what is not kept: the gates of a chunk, and the state before the projection or after the reset.
+    void take_rows(Arena& arena, Real*& xw, Real*& m) const {
+        xw = Cell::keeps_gates && !training_ ? arena.take<Real>(chunk_steps() * most_rows() * gh()) : nullptr;
+        m = (Cell::stages == 2 || s_.P) && !f_.tape.saved ? arena.take<Real>(most_rows() * s_.H) : nullptr;
+    }
+    Index gh() const { return Cell::gates * s_.H; }
+    Index time(Index i) const { return s_.reverse ? order_.steps - 1 - i : i; }
+    Index at(Index t, Index b) const { return t * s_.B + b; }
+
+    // Where x W_xh' + b_xh of a row is put, and its gates after it: on the tape, or in scratch memory; a cell
+    // whose gate is its output has both there.
+    Real* gates_row(const Own& own, Index t, Index b, Index place) const {
+        if constexpr (!Cell::keeps_gates) return f_.h.at(t, b);
+        else return training_ ? f_.tape.gates + at(t, b) * gh() : own.xw + place * gh();
+    }
+
+    void input_product(Team& team, int member, const Own& own, const Share& share, Index from, Index to) {
+        Index n = 0;
+        for (Index i = from; i < to; ++i) {
+            const Index t = time(i), rows = share.among(order_.active(t));
+            for (Index k = 0; k < rows; ++k, ++n) {
+                const Index b = order_.row(share.at(k));
+                own.x[n] = f_.x.at(t, b);
+                own.xw_out[n] = gates_row(own, t, b, (i - from) * share.count + k);
+            }
+        }
+        if (how_.by_units) {
+            const Part part(n, member, team.size());
+            product(part.size(), own.x + part.from, panels_.xh, 0, panels_.xh.count(), gh(), own.xw_out + part.from);
+            team.barrier();
+        } else {
+            product(n, own.x, panels_.xh, 0, panels_.xh.count(), gh(), own.xw_out);
+        }
+    }
+
+    const Real* entering_h(Index t, Index i, Index b) const {
+        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
+        if (t == (s_.reverse ? order_.length(i) - 1 : 0)) return f_.h_0 ? f_.h_0 + b * s_.R() : zeros_;
+        return f_.h.at(s_.reverse ? t + 1 : t - 1, b);
+    }
+    const Real* entering_c(Index t, Index i, Index b) const {
+        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
+        if (t == (s_.reverse ? order_.length(i) - 1 : 0)) return f_.c_0 ? f_.c_0 + b * s_.H : zeros_;
+        return f_.tape.c ? f_.tape.c + at(s_.reverse ? t + 1 : t - 1, b) * s_.H : c_now_ + b * s_.H;
+    }
+
+    void advance(Team& team, int member, const Own& own, const Share& share, Index i, Index chunk_from) {
+        const Index t = time(i), rows = share.among(order_.active(t));
+        for (Index k = 0; k < rows; ++k) {
+            const Index place = share.at(k), b = order_.row(place);
+            own.before[k] = entering_h(t, place, b);
+            own.gates[k] = gates_row(own, t, b, (i - chunk_from) * share.count + k);
+            own.h_final[k] = f_.h.at(t, b);
+            if constexpr (Cell::has_c) {
+                own.c_before[k] = entering_c(t, place, b);
+                own.c[k] = f_.tape.c ? f_.tape.c + at(t, b) * s_.H : c_now_ + b * s_.H;
+            }
+            if (Cell::has_saved || s_.P)
+                own.saved[k] = f_.tape.saved ? f_.tape.saved + at(t, b) * s_.H : own.m ? own.m + k * s_.H : nullptr;
+            own.h[k] = s_.P ? own.saved[k] : own.h_final[k];
+        }
+        const bool no_past = i == 0 && !f_.h_0;
+        stage<0>(team, member, own, rows, own.before, no_past);
+        if constexpr (Cell::stages == 2) stage<1>(team, member, own, rows, own.saved, no_past);
+        if (s_.P) product(rows, own.h, panels_.hr, 0, panels_.hr.count(), s_.P, own.h_final);
+    }
+
+    // The recurrent product of a stage, a tile at a time, and the gates while the tile is at hand.
+    template <int stage_number>
+    void stage(Team& team, int member, const Own& own, Index rows, const Real* const* left, bool no_past) {
+        constexpr int gates = stage_gates<Cell>(stage_number), lanes = kLanes<Real>;
+        const Panels<Real>& panels = panels_.hh[stage_number];
+        const Index units_a_panel = panels.per_panel / gates;
+        Part part(panels.count(), 0, 1);
+        if (how_.by_units) {
+            const Part units(vectors_for<Real>(s_.H), member, team.size(), kPanelVectors);
+            part.from = units.from / units_a_panel;
+            part.to = (units.to + units_a_panel - 1) / units_a_panel;
+        }
+        Real* to[kTallestTile];
+        for (Index p = part.from; p < part.to; ++p) {
+            const int vectors = panels.width(p);
+            const Index row_length = Index(vectors) * lanes;
+            for (int r = 0; r < kTallestTile; ++r) to[r] = own.tile + r * row_length;
+            each_tile(rows, tile_rows(vectors), [&](Index first, int n) {
+                sum(panels, p, vectors, n, left + first, to, no_past);
+                for (int r = 0; r < n; ++r)
+                    for (int u = 0; u < vectors / gates; ++u)
+                        apply<stage_number>(own, first + r, (p * units_a_panel + u) * lanes,
+                                            to[r] + u * gates * lanes);
+            });
+        }
+        if (how_.by_units) team.barrier();
+    }
+
+    void sum(const Panels<Real>& panels, Index p, int vectors, int rows, const Real* const* left, Real* const* to,
+             bool no_past) const {
+        const Index row_length = Index(vectors) * kLanes<Real>;
+        if (no_past) {
+            for (int r = 0; r < rows; ++r) copy(to[r], panels.init_at(p), row_length);
+            return;
+        }
+        const Tile<Real> run = tile_of<Real, Left::rows>(rows, vectors);
+        const Real* a[kTallestTile];
+        for (Index k = 0; k < panels.k; k += kLongestSum<Real>) {
+            const Index k_now = panels.k - k < kLongestSum<Real> ? panels.k - k : kLongestSum<Real>;
+            for (int r = 0; r < rows; ++r) a[r] = left[r] + k;
+            run({k_now, a, 1, panels.at(p) + k * row_length, row_length, panels.init_at(p), to, row_length,
+                 k ? Into::resumed : Into::fresh});
+        }
+    }
+
+    // The cell's own function on one register of units of one row.
+    template <int stage_number> UNROLLED_INLINE void apply(const Own& own, Index row, Index unit, const Real* hw) {
+        constexpr int lanes = kLanes<Real>, first = Cell::stage_begin[stage_number];
+        const Index left = s_.H - unit;
+        const auto get = [&](const Real* from) { return load_up_to(from + unit, left); };
+        const auto put = [&](Real* to, Vec<Real> v) { store_up_to(to + unit, v, left); };
+        constexpr bool last = stage_number == Cell::stages - 1;
+        Point<Real> p;
+        for (int g = 0; g < stage_gates<Cell>(stage_number); ++g) {
+            p.hw[g] = load(hw + g * lanes);
+            p.xw[first + g] = get(own.gates[row] + (first + g) * s_.H);
+        }
+        if constexpr (Cell::reads_h) p.h_before = get(own.before[row]);
+        if constexpr (Cell::has_c) p.c_before = get(own.c_before[row]);
+        if constexpr (stage_number == 1) p.gate[1] = get(own.gates[row] + s_.H);
+        Cell::template point<stage_number, Real>(p);
+        if constexpr (Cell::keeps_gates) {
+            if (training_ || Cell::stages == 2)
+                for (int g = first; g < first + stage_gates<Cell>(stage_number); ++g)
+                    put(own.gates[row] + g * s_.H, p.gate[g]);
+        }
+        if constexpr (Cell::has_saved && stage_number == 0) {
+            if (training_ || Cell::stages == 2) put(own.saved[row], p.saved);
+        }
+        if constexpr (last && Cell::has_c) put(own.c[row], p.c);
+        if constexpr (last) put(own.h[row], p.h);
+    }
+
+    // Final states, and zeros past every sequence's end.
+    void finish(const Part& rows) {
+        const Index R = s_.R(), H = s_.H;
+        for (Index b = rows.from; b < rows.to; ++b) {
+            const Index length = s_.lengths ? s_.lengths[b] : s_.T;
+            const Index last = s_.reverse ? 0 : length - 1;
+            for (Index t = length; t < s_.T; ++t) {
+                clear(f_.h.at(t, b), R);
+                if (f_.tape.gates) clear(f_.tape.gates + at(t, b) * gh(), gh());
+                if (f_.tape.saved) clear(f_.tape.saved + at(t, b) * H, H);
+                if (f_.tape.c) clear(f_.tape.c + at(t, b) * H, H);
+            }
+            if (f_.h_n) copy_or_clear(f_.h_n + b * R, length ? f_.h.at(last, b) : f_.h_0 ? f_.h_0 + b * R : nullptr, R);
+            if (!Cell::has_c || !f_.c_n) continue;
+            Real* c_n = f_.c_n + b * H;
+            if (!length) copy_or_clear(c_n, f_.c_0 ? f_.c_0 + b * H : nullptr, H);
+            else if (f_.tape.c) copy(c_n, f_.tape.c + at(last, b) * H, H);
+        }
+    }
+
+    const Forward<Real>& f_;
+    const Shape& s_;
+    const Order& order_;
+    const Division how_;
+    const bool training_;
+    ForwardPanels<Cell, Real> panels_;
+    Real* zeros_ = nullptr;
+    Real* c_now_ = nullptr;  // [B, H], the cell state of the moment where it is not kept
+    Real *xw_ = nullptr, *m_ = nullptr;
+};
+
+template <class Cell, class Real> void forward(const Forward<Real>& f) { run_pass<ForwardPass<Cell, Real>>(f); }
+
+template <class Cell, class Real> std::size_t pack(const Shape& shape, const Weights<Real>& weights, void* memory) {
+    ForwardPanels<Cell, Real> panels;
+    Arena arena(memory);
+    panels.take(arena, shape, true);
+    if (memory) panels.pack(shape, weights, 0, 1);
+    return arena.bytes();
+}
+
+}  // namespace unrolled::UNROLLED_ISA

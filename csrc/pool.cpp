@@ -1,0 +1,170 @@
+#include "pool.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace unrolled {
+namespace {
+
+// Long enough for a neighbour that is a few microseconds behind, short enough not to burn a core that others want.
+constexpr int kSpins = 4000;
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+// Spins while it is short, then lets others run.
+template <class Done> void wait_until(Done done) {
+    for (int i = 0; !done(); ++i) {
+        if (i < kSpins) pause();
+        else std::this_thread::yield();
+    }
+}
+
+using Function = void (*)(const void*, Team&, int);
+
+class Pool {
+public:
+    // How many threads the caller now holds, itself among them; more than one are given back by release.
+    int acquire(int wanted) {
+        if (wanted <= 1 || !in_use_.try_lock()) return 1;
+        const int size = start(wanted - 1) + 1;
+        if (size == 1) in_use_.unlock();
+        return size;
+    }
+    void release() { in_use_.unlock(); }
+
+    void run(int size, Function function, const void* work) {
+        Team team(size);
+        function_ = function, work_ = work, team_ = &team;
+        running_.store(size - 1, std::memory_order_relaxed);
+        {
+            std::lock_guard<std::mutex> lock(sleep_);
+            const std::uint64_t number = (call_.load(std::memory_order_relaxed) >> 16) + 1;
+            call_.store(number << 16 | std::uint64_t(size - 1), std::memory_order_release);
+        }
+        if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
+        function(work, team, 0);
+        wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
+    }
+
+private:
+    // As many helpers as asked for, or as many as the system gives.
+    int start(int wanted) {
+        while (started_ < wanted) {
+            try {
+                const std::uint64_t seen = call_.load(std::memory_order_relaxed);
+                std::thread([this, number = started_ + 1, seen] { serve(number, seen); }).detach();
+            } catch (const std::system_error&) {
+                break;
+            }
+            ++started_;
+        }
+        return wanted < started_ ? wanted : started_;
+    }
+
+    void serve(int number, std::uint64_t seen) {
+        for (;;) {
+            for (int i = 0; i < kSpins && call_.load(std::memory_order_acquire) == seen; ++i) pause();
+            if (call_.load(std::memory_order_acquire) == seen) {
+                std::unique_lock<std::mutex> lock(sleep_);
+                asleep_.fetch_add(1, std::memory_order_acq_rel);
+                wake_.wait(lock, [&] { return call_.load(std::memory_order_acquire) != seen; });
+                asleep_.fetch_sub(1, std::memory_order_acq_rel);
+            }
+            seen = call_.load(std::memory_order_acquire);
+            if (number > int(seen & 0xffff)) continue;
+            function_(work_, *team_, number);
+            running_.fetch_sub(1, std::memory_order_acq_rel);
+        }
+    }
+
+    std::mutex in_use_, sleep_;
+    std::condition_variable wake_;
+    std::atomic<std::uint64_t> call_{0};  // the number of the call, and in the low 16 bits its helpers
+    std::atomic<int> running_{0}, asleep_{0};
+    int started_ = 0;
+    Function function_ = nullptr;
+    const void* work_ = nullptr;
+    Team* team_ = nullptr;
+};
+
+// Never destroyed: its threads outlive main. A forked child has none of them and begins a pool of its own.
+Pool* pool = new Pool;
+#if defined(__unix__) || defined(__APPLE__)
+const int renewed_after_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+#endif
+
+constexpr std::size_t kKept = std::size_t(32) << 20;
+constexpr std::size_t kAlignment = 64;
+
+void* aligned(std::size_t bytes) { return ::operator new(bytes, std::align_val_t(kAlignment)); }
+void release(void* data) { ::operator delete(data, std::align_val_t(kAlignment)); }
+
+struct Kept {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    bool in_use = false;
+    ~Kept() { release(data); }
+};
+thread_local Kept kept;
+
+}  // namespace
+
+void Team::barrier() {
+    if (size_ == 1) return;
+    const unsigned round = round_.load(std::memory_order_relaxed);
+    if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+        waiting_.store(0, std::memory_order_relaxed);
+        round_.store(round + 1, std::memory_order_release);
+    } else {
+        wait_until([&] { return round_.load(std::memory_order_acquire) != round; });
+    }
+}
+
+Threads::Threads(int wanted) : size_(pool->acquire(wanted)) {}
+Threads::~Threads() {
+    if (size_ > 1) pool->release();
+}
+void Threads::run(Function function, const void* work) const {
+    if (size_ > 1) return pool->run(size_, function, work);
+    Team alone(1);
+    function(work, alone, 0);
+}
+
+Scratch::Scratch(std::size_t bytes) : kept_(bytes <= kKept && !kept.in_use) {
+    if (!kept_) {
+        data_ = aligned(bytes);
+        return;
+    }
+    if (kept.bytes < bytes) {
+        release(kept.data);
+        kept.data = nullptr, kept.bytes = 0;
+        kept.data = aligned(bytes);
+        kept.bytes = bytes;
+    }
+    kept.in_use = true;
+    data_ = kept.data;
+}
+Scratch::~Scratch() {
+    if (kept_) kept.in_use = false;
+    else release(data_);
+}
+
+}  // namespace unrolled
