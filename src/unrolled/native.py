@@ -14,13 +14,22 @@ CELLS = ("rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "lstm", "gru", "
 
 DTYPES = ("float32", "float64")
 
+
+def _why(error: ImportError) -> str:
+    """What the installation wrote down as missing, or else what importing the core said."""
+    try:
+        return importlib.import_module("unrolled._build").REASON or f"it does not load ({error})"
+    except ImportError:
+        return "this is a source tree that was not installed (pip install .)"
+
+
 _core: ModuleType | None
 try:
     _core = importlib.import_module("unrolled._native")
     _reason = ""
 except ImportError as error:
     _core = None
-    _reason = f"the compiled core is not installed ({error}); install a C++17 compiler and reinstall unrolled"
+    _reason = _why(error)
 
 
 def available() -> bool:
