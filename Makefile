@@ -1,12 +1,17 @@
-# Every target does its own setup: Python >= 3.11 and make are all a fresh machine needs.
-# A stamp in .venv/ stands for each finished step of it, so that the second call is quick;
-# `rm -rf .venv` starts over.
+# Every target does its own setup: Python >= 3.11 and make are all a fresh machine needs, and a C++17 compiler
+# for the compiled core. A file in .venv/ stands for each finished step, so that the second call is quick;
+# `make clean` starts over.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NATIVE := CMakeLists.txt $(wildcard csrc/*.* csrc/*/*.*)
+
+# The requirements of the package and of one of its extras, as pyproject.toml lists them.
+REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
+  p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
 .PHONY: demo test bench fuzz sanitize lint format clean
 .DEFAULT_GOAL := test
@@ -17,10 +22,10 @@ demo: $(VENV)/installed
 test: lint
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/bench
+bench: $(VENV)/installed $(VENV)/peers
 	$(BIN)/python -m benchmarks
 
-# The same tests with 50,000 drawn shapes in place of 2,000.
+# The tests that draw their shapes, with 50,000 of them in place of 2,000.
 fuzz: $(VENV)/installed
 	UNROLLED_FUZZ_EXAMPLES=50000 $(BIN)/python -m pytest -m fuzz
 
@@ -39,26 +44,25 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV)
 
 # torch first and by its pin, so that nothing below draws in another build of it.
-$(VENV)/base: constraints.txt
+$(VENV)/torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unrolled needs Python >= 3.11")'
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch numpy
 	touch $@
 
-# The tools, nanobind and scikit-build-core among them: the editable build below uses them in place.
-$(VENV)/tools: $(VENV)/base pyproject.toml
-	$(PIP) $$($(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' | tr -d ' ')
+# What the tests run, nanobind and scikit-build-core among it: the editable build below uses them in place.
+$(VENV)/tools: $(VENV)/torch pyproject.toml
+	$(PIP) $(call REQUIREMENTS,dev)
+	touch $@
+
+$(VENV)/peers: $(VENV)/tools
+	$(PIP) $(call REQUIREMENTS,bench)
 	touch $@
 
 # Editable, so that Python sources need no reinstallation; the compiled core is rebuilt when its sources change.
 $(VENV)/installed: $(VENV)/tools $(NATIVE)
 	$(PIP) --no-build-isolation --no-deps --config-settings=build-dir=$(VENV)/build --editable .
-	touch $@
-
-$(VENV)/bench: $(VENV)/installed
-	$(PIP) --no-build-isolation --config-settings=build-dir=$(VENV)/build --editable '.[bench]'
 	touch $@
