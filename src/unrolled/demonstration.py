@@ -123,7 +123,7 @@ def run(seconds: float, seed: int) -> Outcome:
     ours, theirs = twins(len(vocabulary), seed)
     console = Console(highlight=False)
     console.print(f"Python's own manual: {len(ids):,} characters, {len(vocabulary)} different ones.")
-    console.print("Two models with the same first weights read the same text. Loss in nats a character.\n")
+    console.print("Two models, same first weights, same text. Loss in nats a character.\n")
     last = train(ours, theirs, windows(ids), seconds, console)
     return Outcome(
         updates=len(ours.losses),
