@@ -1,0 +1,193 @@
+"""The tape: every array of one recurrence over one batch, and the order in which its steps ran.
+
+A forward pass records it, the backward pass reads it and fills in the gradients, and whoever wants to look
+inside keeps it. It is plain data: named arrays, whose axes and meanings are on the card (`notation`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import NotKeptError, nearest
+
+Array: TypeAlias = NDArray[Any]
+
+
+class Named(Protocol):
+    """What a tape needs to know of the cell that recorded it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What it carries from step to step, ``h`` first."""
+        ...
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Its gates, in the order of the tape."""
+        ...
+
+
+CellT = TypeVar("CellT", bound=Named, covariant=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """How time is walked: which steps each sequence has, where its states are cleared, and which way.
+
+    Shapes:
+        lengths: ``[B]`` integers, the real steps of each sequence, 0 … T in any order; None means all T.
+        reset: ``[T, B]`` bool, true where the states are cleared before the step; None means nowhere.
+
+    Attributes:
+        reverse: from each sequence's end to its beginning; step t then reads its later neighbour t + 1.
+    """
+
+    lengths: Array | None = None
+    reset: Array | None = None
+    reverse: bool = False
+
+
+FORWARDS = Walk()
+"""All steps of all sequences, first to last."""
+
+
+class Engine(NamedTuple):
+    """Who computes, and on how many threads at most; the reference has one. Threads never change a bit."""
+
+    name: Literal["auto", "native", "reference"] = "auto"
+    threads: int = 1
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Tape(Generic[CellT]):
+    """One recurrence as it was computed.
+
+    Every array of `arrays` is also an attribute: ``tape.h``, ``tape.gates``, ``tape.dW_hh``. A tape always
+    has ``h`` (the output is a view of it), the initial and the final states (``h_0``, ``h_n``); the rest is
+    there if it was kept.
+
+    State arrays have a row more than there are steps: ``h[t]`` enters step t and ``h[t+1]`` leaves it, so
+    ``h[0]`` is the initial state. In reverse, ``h[t+1]`` enters step t, ``h[t]`` leaves it, and ``h[T]`` is
+    the initial state, with which each sequence starts at its own end. At a reset, the row still is what left
+    the step before; what enters is cleared (`entering`). Past a sequence's end all rows are zero.
+
+    Attributes:
+        cell: the definition that ran.
+        params: its parameters by name, shapes as on the card.
+        x: ``[T, B, I]``, the input itself, not a copy.
+        walk: lengths, resets and direction.
+        engine: who computed it.
+        arrays: everything that was computed, by name.
+    """
+
+    cell: CellT
+    params: Mapping[str, Array]
+    x: Array
+    walk: Walk
+    engine: Engine
+    arrays: dict[str, Array]
+
+    def __getattr__(self, name: str) -> Array:
+        if name.startswith("__") or name == "arrays":  # asked for while copying or unpickling
+            raise AttributeError(name)
+        if name not in self.arrays:
+            kept = f"only {', '.join(self.arrays)}"
+            raise NotKeptError(f"Tape: {name}", "be kept to be read", kept, nearest(name, self.arrays))
+        return self.arrays[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.arrays]
+
+    def __repr__(self) -> str:
+        arrays = ", ".join(f"{name} {list(value.shape)}" for name, value in self.arrays.items())
+        direction = ", reverse" if self.walk.reverse else ""
+        return f"Tape({self.cell.name}, {self.engine.name}{direction}: {arrays})"
+
+    @property
+    def T(self) -> int:  # noqa: N802
+        """Steps."""
+        return self.x.shape[0]
+
+    @property
+    def B(self) -> int:  # noqa: N802
+        """Sequences in the batch."""
+        return self.x.shape[1]
+
+    @property
+    def output(self) -> Array:
+        """What left each step, ``[T, B, R]``: a read-only view of ``h``; zero past a sequence's end."""
+        view = self.h[: self.T] if self.walk.reverse else self.h[1:]
+        view.flags.writeable = False
+        return view
+
+    def gate(self, name: str) -> Array:
+        """One activated gate at every step.
+
+        Shapes:
+            result: ``[T, B, H]``, a view of ``gates``.
+
+        Raises:
+            NotKeptError: the cell has no gate of that name, or the gates were not kept.
+        """
+        gates = self.cell.gates
+        if name not in gates:
+            rule = f"be a gate of {self.cell.name}"
+            raise NotKeptError("Tape.gate: name", rule, repr(name), nearest(name, gates))
+        return self.gates[:, :, gates.index(name)]
+
+    def steps(self) -> Sequence[int]:
+        """The steps in the order they ran."""
+        return range(self.T)[::-1] if self.walk.reverse else range(self.T)
+
+    def rows(self, t: int) -> Any:
+        """Index of the sequences that have a step t, for the batch axis."""
+        lengths = self.walk.lengths
+        return slice(None) if lengths is None else np.flatnonzero(lengths > t)
+
+    def real(self) -> Array:
+        """Which steps are real, as a mask.
+
+        Shapes:
+            result: ``[T, B]``, true before a sequence's end.
+        """
+        lengths = np.full(self.B, self.T) if self.walk.lengths is None else self.walk.lengths
+        return np.arange(self.T)[:, None] < lengths
+
+    def cleared(self, state: Array, t: int, rows: Any) -> Array:
+        """A state on its way into step t, or its gradient on the way back out: zero where t resets.
+
+        Shapes:
+            state: ``[n, ...]``, the rows of the batch that `rows` picks.
+        """
+        reset = self.walk.reset
+        return state if reset is None else np.where(reset[t, rows][:, None], 0, state)
+
+    def entering(self, state: str, t: int, rows: Any = slice(None)) -> Array:
+        """What step t was given of a state, resets applied.
+
+        Shapes:
+            result: ``[n, R]`` for ``h``, ``[n, H]`` for others.
+        """
+        given = self.arrays[state][t + self.walk.reverse, rows]
+        if self.walk.reverse and self.walk.lengths is not None:  # each sequence starts at its own end
+            starts = self.walk.lengths[rows] == t + 1
+            given = np.where(starts[:, None], self.arrays[f"{state}_0"][rows], given)
+        return self.cleared(given, t, rows)
+
+    def leaving(self, state: str, t: int) -> Array:
+        """What left step t of a state.
+
+        Shapes:
+            result: ``[B, R]`` for ``h``, ``[B, H]`` for others; a view of the tape.
+        """
+        return self.arrays[state][t + (not self.walk.reverse)]

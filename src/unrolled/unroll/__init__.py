@@ -1,0 +1,164 @@
+"""Forward and backward through time, for any cell: the one recurrence behind every layer.
+
+    reference.py   the loop over time both ways, NumPy and plain: read this one
+    compiled.py    the same over the same arrays, in the compiled core
+    guards.py      what may come in
+
+A cell brings only its point functions (`unrolled.cells`); products, time, lengths, resets, direction and
+recording are written here, once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from unrolled import notation
+from unrolled.cells import Array, Cell, get
+from unrolled.tape import FORWARDS, Engine, Tape, Walk
+from unrolled.unroll import compiled, guards, reference
+
+ENGINES = {"native": compiled, "reference": reference}
+
+
+def forward(
+    cell: Cell | str,
+    params: Mapping[str, Array | None],
+    x: Array,
+    initial: Mapping[str, Array | None] | None = None,
+    *,
+    walk: Walk = FORWARDS,
+    keep: Iterable[str] | None = None,
+    engine: Engine | str = "auto",
+) -> Tape[Cell]:
+    """Runs a cell over a batch of sequences and records it.
+
+    Maths: ``h_t = cell(x_t, h_{t-1})`` for t = 0 … T-1, or the other way round; see `Walk`.
+
+    Shapes:
+        params: W_xh ``[G*H, I]``; W_hh ``[G*H, R]``; if wanted b_xh, b_hh ``[G*H]`` and W_hr ``[P, H]``;
+            the cell's further parameters.
+        x: ``[T, B, I]``; T = 0 and B = 0 are fine.
+        initial: by state, h ``[B, R]``, c ``[B, H]``; what is absent is zero.
+
+    Keeps: output, initial and final states always; of the rest what ``keep`` names, by default all that
+    `backward` needs (`Cell.kept`). ``keep=()`` is inference.
+
+    Raises:
+        UnrolledError: an argument is not as above; before anything is computed.
+
+    Example:
+        >>> W = np.array([[np.log(3)]])
+        >>> tape = forward("rnn_sigmoid", {"W_xh": W, "W_hh": W}, np.ones((1, 1, 1)))
+        >>> round(tape.output.item(), 12)
+        0.75
+    """
+    where = "unroll.forward"
+    cell = get(cell) if isinstance(cell, str) else cell
+    params = {name: value for name, value in params.items() if value is not None}
+    sizes = guards.parameters(where, cell, params)
+    dtype, projected = params["W_hh"].dtype, "P" in sizes
+    sizes = guards.batch(where, sizes, x, dtype)
+    walk = guards.walk(where, walk, sizes)
+    states = guards.states(where, cell, initial or {}, "{}_0", sizes, dtype)
+    kept = guards.names(where, cell.kept(projected) if keep is None else keep, cell.recordable(projected))
+    chosen = guards.engine(where, cell, dtype, engine)
+
+    arrays = {f"{state}_0": value.copy() for state, value in states.items()}
+    for name in dict.fromkeys(("h", *kept)):
+        arrays[name] = np.zeros(guards.shape(cell.axes(name), sizes), dtype)
+        if name in states:
+            arrays[name][sizes["T"] if walk.reverse else 0] = states[name]
+    tape = Tape(cell, params, x, walk, chosen, arrays)
+    ENGINES[chosen.name].forward(tape)
+    return tape
+
+
+def backward(
+    tape: Tape[Cell],
+    dh_out: Array | None = None,
+    final: Mapping[str, Array | None] | None = None,
+    *,
+    keep: Iterable[str] = (),
+    engine: Engine | str | None = None,
+) -> None:
+    """Backpropagates through time and fills the gradients in on the tape, replacing those of a former call.
+
+    Always: ``dx``; ``dW_xh``, ``dW_hh`` and those of all other parameters; ``dh_0`` and those of all states.
+
+    Maths: ``dh[t] = dh_out[t] + dh_carry[t]``, from this step's output and from the future; then the cell's
+    `point_backward`; then the products, transposed.
+
+    Shapes:
+        dh_out: ``[T, B, R]``, gradient of the loss with respect to `Tape.output`; ignored past a sequence's
+            end. Over a tape of batch 1 any B: many gradients of one run, whose weight gradients add up.
+        final: by state, gradients with respect to the final states; h ``[B, R]``, c ``[B, H]``.
+
+    Keeps: of single steps what ``keep`` names: ``dh_out dh_carry dh [T, B, R]``, ``da [T, B, G, H]``, and for
+    further states ``dc [T, B, H]``.
+
+    Raises:
+        UnrolledError: an argument is not as above, or the tape lacks what the pass needs.
+
+    Example:
+        >>> W = np.array([[np.log(3)]])
+        >>> tape = forward("rnn_sigmoid", {"W_xh": W, "W_hh": W}, np.ones((1, 1, 1)))
+        >>> backward(tape, np.ones((1, 1, 1)))
+        >>> round(tape.dW_xh.item(), 12)  # h (1 - h) x
+        0.1875
+    """
+    where = "unroll.backward"
+    cell, dtype = tape.cell, tape.x.dtype
+    guards.recorded(where, tape)
+    sizes, dh_out, carry = guards.upstream(where, tape, dh_out, final or {})
+    of_states = tuple(f"d{state}" for state in cell.states[1:])
+    kept = guards.names(where, keep, ("dh_out", "dh_carry", "dh", "da", *of_states))
+    chosen = guards.engine(where, cell, dtype, engine or tape.engine)
+
+    out: dict[str, Array] = {f"d{name}": np.zeros(value.shape, dtype) for name, value in tape.params.items()}
+    out |= {f"d{state}_0": value.copy() for state, value in carry.items()}
+    for name in ("dx", *kept):
+        letters = ("T", "B", "H") if name in of_states else notation.axes(name)
+        out[name] = np.zeros(guards.shape(letters, sizes), dtype)
+    if "dh_out" in kept:
+        out["dh_out"][:] = np.where(tape.real()[:, :, None], dh_out, 0)
+    ENGINES[chosen.name].backward(dataclasses.replace(tape, engine=chosen), dh_out, out)
+    tape.arrays.update(out)
+
+
+def preactivations(tape: Tape[Cell]) -> tuple[Array, Array]:
+    """The two halves of the pre-activations, which no tape keeps, recomputed from one.
+
+    Maths: ``x_t W_xhᵀ + b_xh`` and ``h_{t-1} W_hhᵀ + b_hh``, with what really entered step t: resets applied,
+    and r * h where the reset gate stands before the product.
+
+    Shapes:
+        result: xw and hw, ``[T, B, G, H]`` each; zero past a sequence's end.
+
+    Raises:
+        NotKeptError: the tape was recorded without what the backward pass needs.
+
+    Example:
+        >>> tape = forward("rnn_tanh", {"W_xh": np.eye(1), "W_hh": np.eye(1)}, np.ones((1, 1, 1)))
+        >>> xw, hw = preactivations(tape)
+        >>> xw.item(), hw.item()
+        (1.0, 0.0)
+    """
+    guards.recorded("unroll.preactivations", tape)
+    cell, G = tape.cell, len(tape.cell.gates)
+    xw = np.zeros((tape.T, tape.B, G, tape.params["W_hh"].shape[0] // G), tape.x.dtype)
+    hw = np.zeros_like(xw)
+    for t in tape.steps():
+        rows = tape.rows(t)
+        v = reference.recall(tape, t, rows)
+        parts = [
+            reference.halves(weights, v["x"], v[stage.enters], len(stage.gates))
+            for stage, weights in zip(cell.stages, cell.by_stage(tape.params), strict=True)
+        ]
+        xw[t, rows], hw[t, rows] = (np.concatenate(half, axis=1) for half in zip(*parts, strict=True))
+    return xw, hw
+
+
+__all__ = ["Engine", "Walk", "backward", "forward", "preactivations"]
