@@ -1,0 +1,14 @@
+"""Examinations of a recurrence, for our own cells and for yours.
+
+    gradient.py     backward = central differences, and falls towards them with the square of the step
+    oracle.py       one engine = the other, every array
+    properties.py   split and carry, permute, pad, turn round, share a tape
+    problem.py      what they examine with: random weights, a batch and a loss
+
+Each gives numbers, the relative error of every array by name; the limit is the caller's.
+"""
+
+from unrolled.checks import gradient, oracle, properties
+from unrolled.checks.problem import Problem, Size, draw
+
+__all__ = ["Problem", "Size", "draw", "gradient", "oracle", "properties"]
