@@ -7,20 +7,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unrolled import cells, nn, unroll
     from unrolled.api import bench, demo, doctor
+    from unrolled.errors import UnrolledError
+    from unrolled.nn import Stream, convert
+    from unrolled.tape import Tape
 
 __version__ = "0.1.0"
 
-__all__ = ["bench", "demo", "doctor"]
+__all__ = [
+    "Stream",
+    "Tape",
+    "UnrolledError",
+    "bench",
+    "cells",
+    "convert",
+    "demo",
+    "doctor",
+    "nn",
+    "unroll",
+]
 
-_HOMES = {"bench": "api", "demo": "api", "doctor": "api"}
-"""The module each public name is defined in."""
+_HOMES = {
+    "Stream": "nn",
+    "Tape": "tape",
+    "UnrolledError": "errors",
+    "bench": "api",
+    "convert": "nn",
+    "demo": "api",
+    "doctor": "api",
+}
+"""The module each public object is defined in; the other public names are modules themselves."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
-    value = getattr(import_module(f"unrolled.{_HOMES[name]}"), name)
+    home = _HOMES.get(name)
+    value = getattr(import_module(f"unrolled.{home}"), name) if home else import_module(f"unrolled.{name}")
     globals()[name] = value
     return value
 

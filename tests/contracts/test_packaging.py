@@ -38,3 +38,9 @@ def test_tree_of_the_readme_is_the_tree():
     modules = {p for p in (ROOT / "src/unrolled").iterdir() if not p.name.startswith(("_", "."))}
     python = {p.relative_to(ROOT).as_posix() for p in modules if p.is_dir() or p.suffix == ".py"}
     assert python - listed == set()
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []

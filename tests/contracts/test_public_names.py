@@ -18,10 +18,9 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_names_are_sorted_and_all_have_a_home():
+def test_names_are_sorted_and_listed():
     assert unrolled.__all__ == sorted(unrolled.__all__)
-    assert set(unrolled.__all__) == set(unrolled._HOMES)
-    assert set(unrolled.__all__) <= set(dir(unrolled))
+    assert set(unrolled._HOMES) <= set(unrolled.__all__) <= set(dir(unrolled))
 
 
 @pytest.mark.parametrize("name", unrolled.__all__)
