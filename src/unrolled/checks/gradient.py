@@ -39,7 +39,7 @@ def compare(
     return errors
 
 
-def slope(problem: Problem, steps: Sequence[float] = (2**-6, 2**-7, 2**-8, 2**-9)) -> float:
+def slope(problem: Problem, steps: Sequence[float] = (2**-9, 2**-10, 2**-11, 2**-12)) -> float:
     """The power of ε with which the difference falls towards the reference's gradient; 2 where that is right.
 
     Of all entries of all arrays together, by least squares on the logarithms.
