@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 
 from unrolled import speed
 from unrolled.errors import OptionError
+from unrolled.timing import Ratio
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -40,3 +42,10 @@ def test_shape_that_cannot_be_is_refused(sizes: dict[str, Any], message: str):
     with pytest.raises(OptionError) as error:
         speed.Shape(**(fine | sizes))
     assert str(error.value).startswith(message)
+
+
+def test_pairs_that_differ_widely_are_remarked_upon():
+    shape = speed.Shape("gru", 1, 1, 1, 1)
+    steady = speed.Speed(shape, "forward", "float32", 1, 1.0, 2.0, Ratio(2.0, 1.8, 2.2), 0.0)
+    assert "Measure again" not in str(steady)
+    assert "Measure again" in str(replace(steady, ratio=Ratio(2.0, 1.2, 9.0)))

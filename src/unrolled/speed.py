@@ -18,6 +18,8 @@ LAYERS = {"rnn": (nn.RNN, torch.nn.RNN), "lstm": (nn.LSTM, torch.nn.LSTM), "gru"
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+UNSTEADY = "\n  The pairs differ widely: something else keeps this machine busy. Measure again when it rests."
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -71,6 +73,7 @@ class Speed:
             f"  {self.ratio.median:.2f} times torch's speed"
             f" (half of the pairs between {self.ratio.low:.2f} and {self.ratio.high:.2f})\n"
             f"  same weights and input; largest difference of an output {self.difference:.1e}"
+            + (UNSTEADY if self.ratio.high > 1.5 * self.ratio.low else "")
         )
 
 
