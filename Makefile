@@ -7,6 +7,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NATIVE := CMakeLists.txt $(wildcard csrc/*.* csrc/*/*.*)
+# A folder changes when a module is added or removed, which an editable installation must be told.
+MODULES := $(shell find src -type d -not -name __pycache__)
 
 # The requirements of the package and of one of its extras, as pyproject.toml lists them.
 REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
@@ -62,7 +64,7 @@ $(VENV)/peers: $(VENV)/tools
 	$(PIP) $(call REQUIREMENTS,bench)
 	touch $@
 
-# Editable, so that Python sources need no reinstallation; the compiled core is rebuilt when its sources change.
-$(VENV)/installed: $(VENV)/tools $(NATIVE)
+# Editable, so that edits need no reinstallation; the compiled core is rebuilt when its sources change.
+$(VENV)/installed: $(VENV)/tools $(NATIVE) $(MODULES)
 	$(PIP) --no-build-isolation --no-deps --config-settings=build-dir=$(VENV)/build --editable .
 	touch $@
