@@ -8,7 +8,7 @@ import torch
 
 from unrolled import nn
 
-LONGEST, BATCH, HIDDEN, UPDATES = 50, 64, 48, 400
+LONGEST, BATCH, HIDDEN, UPDATES = 50, 64, 48, 300
 
 
 def draw(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
