@@ -19,6 +19,6 @@ settings.register_profile(
 )
 settings.load_profile("unrolled")
 
-# One thread, unless a test asks for more: shapes are small, and torch's threads wait by spinning, which takes a
-# hundred times as long on a machine that has other work.
+# One thread, unless a test asks for more: shapes are small, and torch's threads wait by spinning, which takes
+# a hundred times as long on a machine that has other work.
 torch.set_num_threads(1)

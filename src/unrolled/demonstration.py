@@ -146,7 +146,7 @@ def train(
     Returns the update at which the table's last line begins.
     """
     columns = (BarColumn(), TimeRemainingColumn(), TextColumn("left"))
-    console.print(" time  updates   loss: unrolled   torch   characters/s: unrolled    torch")
+    console.print("    time  updates   loss: unrolled   torch   characters/s: unrolled    torch")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=seconds)
         start, since, rows = perf_counter(), 0, 0
@@ -160,7 +160,7 @@ def train(
             if done > rows:
                 losses = f"{ours.loss(since):16.4f} {theirs.loss(since):7.4f}"
                 speeds = f"{ours.speed(since):25,.0f} {theirs.speed(since):8,.0f}"
-                bar.console.print(f"{elapsed:4.0f}s {len(ours.losses):8,} {losses}{speeds}")
+                bar.console.print(f"{elapsed:3.0f}/{seconds:3.0f}s {len(ours.losses):8,} {losses}{speeds}")
                 if done >= ROWS and len(ours.losses) > 1:  # a ratio needs two pairs
                     break
                 since, rows = len(ours.losses), done
