@@ -18,7 +18,7 @@ def bench(
     cell: Annotated[Literal["rnn", "lstm", "gru"], "the recurrent cell"] = "gru",
     T: Annotated[int, "steps of a sequence"] = 100,
     B: Annotated[int, "sequences in a batch"] = 1,
-    I: Annotated[int | None, "input features; as many as hidden units unless given"] = None,  # noqa: E741
+    I: Annotated[int | None, "input features; as many as hidden units unless given"] = None,
     H: Annotated[int, "hidden units"] = 128,
     layers: Annotated[int, "layers on top of each other"] = 1,
     bidirectional: Annotated[bool, "both directions"] = False,

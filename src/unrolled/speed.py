@@ -32,7 +32,7 @@ class Shape:
     cell: str
     T: int
     B: int
-    I: int  # noqa: E741  the notation's letter for the input size
+    I: int
     H: int
     layers: int = 1
     bidirectional: bool = False
