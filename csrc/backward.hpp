@@ -79,7 +79,7 @@ public:
 
     void take_shared(Arena& arena) {
         const Index widest = s_.R() > s_.H ? s_.R() : s_.H, block_rows = block_steps_ * order_.rows;
-        panels_.take(arena, s_, order_.steps > 1 || f_.dh_0, bool(f_.dx));
+        panels_.take(arena, s_, order_.steps > 1 || f_.dh_0 || (kGated && f_.h_0), bool(f_.dx));
         zeros_ = arena.take<Real>(widest);
         carry_ = arena.take<Real>(order_.rows * s_.R());
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);

@@ -22,7 +22,7 @@ public:
     struct Own {
         const Real **x, **before, **c_before;
         Real **xw_out, **gates, **h, **h_final, **c, **saved;
-        Real *tile, *xw, *m;
+        Real *sums, *xw, *m;
     };
 
     void take_shared(Arena& arena) {
@@ -48,7 +48,7 @@ public:
         own.h_final = arena.take<Real*>(rows);
         own.c = arena.take<Real*>(rows);
         own.saved = arena.take<Real*>(rows);
-        own.tile = arena.take<Real>(kTallestTile * kPanelVectors * kLanes<Real>);
+        own.sums = arena.take<Real>(kSumRows * kSumLength);
         own.xw = xw_, own.m = m_;
         if (!how_.by_units) take_rows(arena, own.xw, own.m);
         return own;
@@ -69,6 +69,9 @@ public:
     }
 
 private:
+    static constexpr Index kSumRows = 32;                            // rows, or rows times panels, summed before
+    static constexpr Index kSumLength = kPanelVectors * kLanes<Real>;  // their gates are applied
+
     Index most_rows() const { return how_.by_units ? order_.rows : order_.rows / how_.threads + 1; }
     Index chunk_steps() const { return most_rows() >= kChunkRows ? 1 : kChunkRows / most_rows(); }
     Index widest() const { return s_.R() > s_.H ? s_.R() : s_.H; }
@@ -139,49 +142,60 @@ private:
         if (s_.P) product(rows, own.h, panels_.hr, 0, panels_.hr.count(), s_.P, own.h_final);
     }
 
-    // The recurrent product of a stage, a tile at a time, and the gates while the tile is at hand.
+    // The recurrent product of a stage and then its gates, while the sums are at hand: a few panels of a few
+    // rows at a time, so that neither the sums leave the first-level cache nor one gate waits for another.
     template <int stage_number>
     void stage(Team& team, int member, const Own& own, Index rows, const Real* const* left, bool no_past) {
-        constexpr int gates = stage_gates<Cell>(stage_number), lanes = kLanes<Real>;
         const Panels<Real>& panels = panels_.hh[stage_number];
-        const Index units_a_panel = panels.per_panel / gates;
         Part part(panels.count(), 0, 1);
         if (how_.by_units) {
+            const Index units_a_panel = panels.per_panel / stage_gates<Cell>(stage_number);
             const Part units(vectors_for<Real>(s_.H), member, team.size(), kPanelVectors);
             part.from = units.from / units_a_panel;
             part.to = (units.to + units_a_panel - 1) / units_a_panel;
         }
-        Real* to[kTallestTile];
-        for (Index p = part.from; p < part.to; ++p) {
-            const int vectors = panels.width(p);
-            const Index row_length = Index(vectors) * lanes;
-            for (int r = 0; r < kTallestTile; ++r) to[r] = own.tile + r * row_length;
-            each_tile(rows, tile_rows(vectors), [&](Index first, int n) {
-                sum(panels, p, vectors, n, left + first, to, no_past);
-                for (int r = 0; r < n; ++r)
-                    for (int u = 0; u < vectors / gates; ++u)
-                        apply<stage_number>(own, first + r, (p * units_a_panel + u) * lanes,
-                                            to[r] + u * gates * lanes);
-            });
+        const Index at_once = rows >= kSumRows ? 1 : kSumRows / (rows ? rows : 1);
+        for (Index from = part.from; from < part.to; from += at_once) {
+            const Index to = from + at_once < part.to ? from + at_once : part.to;
+            for (Index first = 0; first < rows; first += kSumRows) {
+                const Index n = rows - first < kSumRows ? rows - first : kSumRows;
+                for (Index p = from; p < to; ++p) sum(panels, p, n, left + first, own.sums + (p - from) * n * kSumLength, no_past);
+                for (Index p = from; p < to; ++p)
+                    apply_panel<stage_number>(own, panels, p, first, n, own.sums + (p - from) * n * kSumLength);
+            }
         }
         if (how_.by_units) team.barrier();
     }
 
-    void sum(const Panels<Real>& panels, Index p, int vectors, int rows, const Real* const* left, Real* const* to,
-             bool no_past) const {
+    // One panel's sums of n rows, kSumLength apart.
+    void sum(const Panels<Real>& panels, Index p, Index n, const Real* const* left, Real* to, bool no_past) const {
+        const int vectors = panels.width(p);
         const Index row_length = Index(vectors) * kLanes<Real>;
         if (no_past) {
-            for (int r = 0; r < rows; ++r) copy(to[r], panels.init_at(p), row_length);
+            for (Index r = 0; r < n; ++r) copy(to + r * kSumLength, panels.init_at(p), row_length);
             return;
         }
-        const Tile<Real> run = tile_of<Real, Left::rows>(rows, vectors);
-        const Real* a[kTallestTile];
         for (Index k = 0; k < panels.k; k += kLongestSum<Real>) {
             const Index k_now = panels.k - k < kLongestSum<Real> ? panels.k - k : kLongestSum<Real>;
-            for (int r = 0; r < rows; ++r) a[r] = left[r] + k;
-            run({k_now, a, 1, panels.at(p) + k * row_length, row_length, panels.init_at(p), to, row_length,
-                 k ? Into::resumed : Into::fresh});
+            each_tile(n, tile_rows(vectors), [&](Index first, int rows) {
+                const Real* a[kTallestTile];
+                Real* out[kTallestTile];
+                for (int r = 0; r < rows; ++r) a[r] = left[first + r] + k, out[r] = to + (first + r) * kSumLength;
+                tile_of<Real, Left::rows>(rows, vectors)({k_now, a, 1, panels.at(p) + k * row_length, row_length,
+                                                          panels.init_at(p), out, row_length,
+                                                          k ? Into::resumed : Into::fresh});
+            });
         }
+    }
+
+    template <int stage_number>
+    void apply_panel(const Own& own, const Panels<Real>& panels, Index p, Index first, Index n, const Real* sums) {
+        constexpr int gates = stage_gates<Cell>(stage_number), lanes = kLanes<Real>;
+        const int units = panels.width(p) / gates;
+        const Index unit = p * panels.per_panel / gates * lanes;
+        for (Index r = 0; r < n; ++r)
+            for (int u = 0; u < units; ++u)
+                apply<stage_number>(own, first + r, unit + u * lanes, sums + r * kSumLength + u * gates * lanes);
     }
 
     // The cell's own function on one register of units of one row.

@@ -146,19 +146,37 @@ void product(Index n, const Real* const* left, const Panels<Real>& panels, Index
     }
 }
 
-// The transpose of a register's width of rows: to[i * to_step + j] = from[j][i] for i < n (n <= lanes).
-template <class Real> UNROLLED_INLINE void transpose_block(const Real* const* from, Index k, int n, Real* to, Index to_step) {
+// One vector of columns of a panel from rows of a matrix: column j of the panel is row[j] (null: zeros).
+template <class Real> void pack_transposed(const Real* const* row, Index k, Real* to, Index to_step) {
     constexpr int lanes = kLanes<Real>;
-    for (int i = 0; i < n; ++i)
-        for (int j = 0; j < lanes; ++j) to[i * to_step + j] = from[j] ? from[j][k + i] : Real(0);
+    for (Index i = 0; i < k; i += lanes) {
+        const Index left = k - i;
+        Vec<Real> square[lanes];
+        for (int j = 0; j < lanes; ++j) square[j] = row[j] ? load_up_to(row[j] + i, left) : splat<Real>(0);
+        transpose<Real>(square);
+        for (int j = 0; j < lanes && j < left; ++j) store(to + (i + j) * to_step, square[j]);
+    }
 }
 
-// One vector of columns of a panel from rows of a matrix: column j of the panel is row[j] (null: zeros).
+// out[j] = init[j] + W[j] . left for a matrix that is read but once, so that packing it would cost more than it
+// saves. Sums in another order than a tile does.
 template <class Real>
-void pack_transposed(const Real* const* row, Index k, Real* to, Index to_step) {
+void product_unpacked(const Real* left, const Real* W, const Real* init, Index rows, Index k, Real* out) {
     constexpr int lanes = kLanes<Real>;
-    for (Index i = 0; i < k; i += lanes)
-        transpose_block(row, i, int(k - i < lanes ? k - i : lanes), to + i * to_step, to_step);
+    for (Index first = 0; first < rows; first += lanes) {
+        const int count = int(rows - first < lanes ? rows - first : lanes);
+        Vec<Real> sum[lanes];
+        for (int j = 0; j < lanes; ++j) sum[j] = splat<Real>(0);
+        for (Index i = 0; i < k; i += lanes) {
+            const Vec<Real> a = load_up_to(left + i, k - i);
+            for (int j = 0; j < lanes; ++j)
+                sum[j] = sum[j] + a * load_up_to(W + (first + (j < count ? j : 0)) * k + i, k - i);
+        }
+        transpose<Real>(sum);
+        Vec<Real> total = init ? load_up_to(init + first, count) : splat<Real>(0);
+        for (int j = 0; j < lanes; ++j) total = total + sum[j];
+        store_up_to(out + first, total, count);
+    }
 }
 
 // Columns [from, from + width) of n rows, side by side with zeros up to `vectors` registers: to[k][vector][lane].

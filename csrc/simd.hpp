@@ -86,6 +86,25 @@ UNROLLED_INLINE Vec<double> power_of_two(Vec<double> shifted) {
     return (Vec<double>)(((Simd<double>::Bits)shifted << 52) + 0x3ff0000000000000);
 }
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define UNROLLED_SHUFFLES
+// Swaps bit `step` of the row's number with the same bit of the lane's, for a pair of rows that differ in it.
+template <class Real, int step, int... lane>
+UNROLLED_INLINE void exchange(Vec<Real>& low, Vec<Real>& high, std::integer_sequence<int, lane...>) {
+    const Vec<Real> a = low, b = high;
+    low = __builtin_shufflevector(a, b, (lane & step ? kLanes<Real> + lane - step : lane)...);
+    high = __builtin_shufflevector(a, b, (lane & step ? kLanes<Real> + lane : lane + step)...);
+}
+// Transposes a square of as many registers as a register has lanes.
+template <class Real, int step = 1> UNROLLED_INLINE void transpose(Vec<Real>* row) {
+    for (int i = 0; i < kLanes<Real>; ++i)
+        if (!(i & step)) exchange<Real, step>(row[i], row[i + step], std::make_integer_sequence<int, kLanes<Real>>());
+    if constexpr (2 * step < kLanes<Real>) transpose<Real, 2 * step>(row);
+}
+#endif
+#endif
+
 #else  // the plain twin
 
 template <class Real> struct Vec {
@@ -142,6 +161,17 @@ UNROLLED_INLINE Vec<double> power_of_two(Vec<double> shifted) {
     });
 }
 
+#endif
+
+#if !defined(UNROLLED_SHUFFLES)
+template <class Real> inline void transpose(Vec<Real>* row) {
+    constexpr int n = kLanes<Real>;
+    Real lanes[n][n];
+    for (int i = 0; i < n; ++i) store(lanes[i], row[i]);
+    for (int i = 0; i < n; ++i)
+        for (int j = 0; j < i; ++j) std::swap(lanes[i][j], lanes[j][i]);
+    for (int i = 0; i < n; ++i) row[i] = load(lanes[i]);
+}
 #endif
 
 // The first `count` lanes only; the others read as zero and are not written. 0 < count < kLanes.
