@@ -32,7 +32,7 @@ def test_one_step(tape: Tape):
 
 
 def test_gradient_of_h(tape: Tape):
-    """L = h: do = 3/5; dc = o (1 - 9/25) = 0.512; di = dc g, df = dc c_0, dg = dc i; then through σ and tanh."""
+    """L = h: do = 3/5; dc = o (1 - 9/25) = 0.512; di = dc g, df = dc c_0, dg = dc i."""
     unroll.backward(tape, np.ones((1, 1, 1)), keep=["dc", "da"])
     da = [0.512 * 0.6 * 3 / 16, 0.512 * C_0 * 3 / 16, 0.512 * 0.75 * 16 / 25, 0.6 * 4 / 25]
     np.testing.assert_allclose(tape.dc.item(), 0.512, rtol=1e-15)

@@ -77,8 +77,9 @@ def parameters(where: str, cell: Cell, params: Mapping[str, Array]) -> Sizes:
     """Names, shapes and dtype of the parameters; gives the sizes ``G*H G H I R`` (and ``P``) that follow."""
     required, optional = cell.parameter_names()
     for name in params:
-        if name not in (*required, *optional):
-            fix = nearest(name, (*required, *optional))
+        if name not in (offered := (*required, *optional)):
+            is_typo = name not in notation.ARRAYS
+            fix = nearest(name, offered) if is_typo else f"Its own: {', '.join(offered)}."
             raise OptionError(f"{where}: params", f"hold parameters of {cell.name}", repr(name), fix)
     for name in required:
         if name not in params:
@@ -151,9 +152,9 @@ def states(
     """One array for each state, zeros where none is given; ``called`` is ``"{}_0"`` or ``"d{}_n"``."""
     for name in given:
         if name not in cell.states:
-            rule = f"be by state of {cell.name}"
-            subject = f"{where}: {called.format('state').replace('state', '<state>')}"
-            raise OptionError(subject, rule, repr(name), nearest(name, cell.states))
+            argument = "initial" if called.endswith("_0") else "final"
+            rule, fix = f"be by state of {cell.name}", nearest(name, cell.states)
+            raise OptionError(f"{where}: {argument}", rule, repr(name), fix)
     complete: dict[str, Array] = {}
     for state in cell.states:
         letters, value = cell.axes(state)[1:], given.get(state)
