@@ -1,0 +1,79 @@
+"""What does a call cost with next to nothing to compute, and what do resets and float64 add?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks.cases import CELLS, PASSES, Pass, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.measure import Setting, compare
+from benchmarks.results import Limit, Row, Series
+from unrolled.speed import Shape
+
+CALL = Series("fixed", "our time / torch's, one step of eight units")
+RESETS = Series("fixed", "time with resets on every tenth step / without")
+DOUBLE = Series("fixed", "speed in float64 / in float32")
+
+CALL_LIMITS = {"gru": (0.6, 0.5)}
+"""What must not be exceeded: forward + backward, forward. The other cells are shown beside it."""
+
+RESETS_LIMIT, DOUBLE_LIMIT = Limit("<=", 1.05), Limit(">=", 0.4)
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    """The three questions in turn, for every cell."""
+    for cell in CELLS:
+        for which in PASSES:
+            yield _call(setting, Shape(cell, 1, 1, 8, 8), which)
+        middling = [
+            Shape(cell, 100, 8, 64, 64),
+            Shape(cell, 100, 32, 128, 128),
+            Shape(cell, 100, 64, 256, 256),
+        ]
+        for shape in setting.shapes(middling):
+            for which in PASSES[:2]:
+                yield _resets(setting, shape, which)
+                yield _double(setting, shape, which)
+
+
+def _call(setting: Setting, shape: Shape, which: Pass) -> Row:
+    ours, theirs = ours_and_torchs(shape)
+    x, dh = draw(shape)
+    with threads(setting.most_threads):
+        compared = compare(setting, make_run(ours, which, x, dh), {"torch": make_run(theirs, which, x, dh)})
+    limit = None
+    if shape.cell in CALL_LIMITS and not setting.quick:
+        limit = Limit("<=", CALL_LIMITS[shape.cell][not which.training])
+    share = compared.cost
+    return CALL.row(shape.cell, size_of(shape), which.name, setting.most_threads, share, limit, str(compared))
+
+
+def _resets(setting: Setting, shape: Shape, which: Pass) -> Row:
+    layer, _ = ours_and_torchs(shape)
+    x, dh = draw(shape)
+    reset = torch.zeros(shape.T, shape.B, dtype=torch.bool)
+    reset[::10] = True
+    cleared = make_run(layer, which, x, dh, lambda x: layer(x, reset=reset)[0])
+    without = make_run(layer, which, x, dh)
+    with threads(setting.most_threads):
+        compared = compare(setting, lambda: cleared()[:0], {"without": lambda: without()[:0]})
+    limit = None if setting.quick else RESETS_LIMIT
+    cost = compared.cost
+    return RESETS.row(
+        shape.cell, size_of(shape), which.name, setting.most_threads, cost, limit, str(compared)
+    )
+
+
+def _double(setting: Setting, shape: Shape, which: Pass) -> Row:
+    layer, _ = ours_and_torchs(shape)
+    wide, _ = ours_and_torchs(shape, torch.float64)
+    wide.load_state_dict(layer.state_dict())
+    x, dh = draw(shape)
+    double, single = make_run(wide, which, x.double(), dh.double()), make_run(layer, which, x, dh)
+    with threads(setting.most_threads):
+        compared = compare(setting, double, {"float32": single})
+    limit = None if setting.quick else DOUBLE_LIMIT
+    return DOUBLE.row(
+        shape.cell, size_of(shape), which.name, setting.most_threads, compared.gain, limit, str(compared)
+    )

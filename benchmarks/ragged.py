@@ -1,0 +1,89 @@
+"""What do sequences of different length cost, beside torch's packed ones and beside a full batch?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from benchmarks.cases import CELLS, PASSES, Pass, Run, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.measure import Setting, compare
+from benchmarks.results import Limit, Row, Series
+from unrolled.speed import Shape
+
+LENGTHS = Series("ragged", "torch packed's time / ours with lengths=")
+PACKED = Series("ragged", "torch packed's time / ours packed")
+FULL = Series("ragged", "our time / ours for a full batch of as many real steps")
+
+AGAINST_PACKED = {"rnn": (15.0, 5.0), "gru": (25.0, 6.0), "lstm": (40.0, 5.0)}
+"""What must be reached against torch: forward + backward, forward."""
+
+AGAINST_FULL = Limit("<=", 1.15)
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    """Lengths drawn uniformly, in no order; then pytorch#149194: two layers over evenly spread lengths."""
+    for cell in CELLS:
+        (shape,) = setting.shapes([Shape(cell, 1000, 32, 128, 128)])
+        lengths = torch.randint(1, shape.T + 1, (shape.B,), generator=torch.Generator().manual_seed(0))
+        lengths[shape.B // 2] = shape.T  # so that T is the longest, for torch unpacks to that
+        case = f"{size_of(shape)}, lengths 1..{shape.T}"
+        for which in PASSES:
+            limit = Limit(">=", AGAINST_PACKED[shape.cell][not which.training])
+            yield from _against_packed(setting, shape, case, which, lengths, limit)
+            yield _against_full(setting, shape, case, which, lengths)
+    (shape,) = setting.shapes([Shape("lstm", 4000, 8, 64, 64, layers=2)])
+    lengths = torch.linspace(1, shape.T, shape.B).round().long()
+    for which in PASSES[:2]:
+        yield from _against_packed(setting, shape, f"{size_of(shape)}, pytorch#149194", which, lengths)
+
+
+def _against_packed(
+    setting: Setting, shape: Shape, case: str, which: Pass, lengths: Tensor, limit: Limit | None = None
+) -> Iterator[Row]:
+    ours, theirs = ours_and_torchs(shape)
+    x, dh = draw(shape)
+    peers = {"torch": make_run(theirs, which, x, dh, packed(theirs, lengths))}
+    ways: dict[Series, tuple[Run, Limit | None]] = {
+        LENGTHS: (_run_ragged(ours, which, x, dh, lengths), None if setting.quick else limit),
+        PACKED: (make_run(ours, which, x, dh, packed(ours, lengths)), None),
+    }
+    count = setting.most_threads
+    for series, (mine, at_least) in ways.items():
+        with threads(count):
+            compared = compare(setting, mine, peers)
+        yield series.row(shape.cell, case, which.name, count, compared.gain, at_least, str(compared))
+
+
+def _against_full(setting: Setting, shape: Shape, case: str, which: Pass, lengths: Tensor) -> Row:
+    """Beside a batch of as many sequences, all of the mean length."""
+    layer, _ = ours_and_torchs(shape)
+    x, dh = draw(shape)
+    steps = max(1, round(int(lengths.sum()) / shape.B))
+    ragged = _run_ragged(layer, which, x, dh, lengths)
+    full = make_run(layer, which, x[:steps].contiguous(), dh[:steps].contiguous())
+    count = setting.most_threads
+    with threads(count):
+        compared = compare(setting, lambda: ragged()[:0], {f"full with T={steps}": lambda: full()[:0]})
+    limit = None if setting.quick else AGAINST_FULL
+    return FULL.row(shape.cell, case, which.name, count, compared.cost, limit, str(compared))
+
+
+def packed(layer: torch.nn.Module, lengths: Tensor) -> Callable[[Tensor], Tensor]:
+    """Padded input to padded output by way of a PackedSequence, as torch has its users do.
+
+    Shapes:
+        lengths: ``[B]``; the function takes ``[T, B, I]`` and gives ``[T, B, D*H]``.
+    """
+
+    def call(x: Tensor) -> Tensor:
+        output, _ = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
+        return pad_packed_sequence(output)[0]
+
+    return call
+
+
+def _run_ragged(layer: torch.nn.Module, which: Pass, x: Tensor, dh: Tensor, lengths: Tensor) -> Run:
+    return make_run(layer, which, x, dh, lambda x: layer(x, lengths=lengths)[0])
