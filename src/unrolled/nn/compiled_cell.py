@@ -1,0 +1,108 @@
+"""The seam to the compiled core for the cells: one step as a function that torch can differentiate.
+
+A sequence of one step, without what a whole layer needs around it. Callers have checked everything, as for
+`unrolled.nn.compiled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from unrolled import native
+from unrolled.nn import gradient
+from unrolled.nn.plan import Plan, at, fives
+
+
+def run(
+    plan: Plan, code: int, x: Tensor, h: Tensor | None, c: Tensor | None, weights: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """The states that leave one step; recorded by autograd where something asks for a gradient.
+
+    Shapes:
+        x: ``[B, I]``; h, c: ``[B, H]``; weights: in torch's order. Gives the new h and, for an LSTM, c.
+    """
+    if gradient.wanted(x, h, c, *weights):
+        return Step.apply(plan, code, x, h, c, *weights)
+    B, H = x.size(0), plan.H
+    left = x.new_empty(B, H), x.new_empty(B, H) if plan.c else None
+    _forward(plan, code, x, (h, c), weights, left, (None, None, None))
+    return left if plan.c else left[:1]
+
+
+class Step(Function):
+    """One step of a recurrent cell."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, plan: Plan, code: int, x: Tensor, h: Tensor | None, c: Tensor | None, *weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The states that leave the step.
+
+        Shapes:
+            those of `run`.
+        """
+        B, H, empty = x.size(0), plan.H, x.new_empty
+        gates = empty(B, plan.gates, H) if plan.gates else None
+        saved = empty(B, H) if plan.saved else None
+        new_h, new_c = empty(B, H), empty(B, H) if plan.c else None
+        _forward(plan, code, x, (h, c), weights, (new_h, None), (gates, saved, new_c))
+        ctx.save_for_backward(x, h, c, new_h, gates, saved, new_c, *weights)
+        ctx.set_materialize_grads(False)
+        ctx.plan, ctx.code = plan, code
+        return (new_h,) if new_c is None else (new_h, new_c)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients of x, h, c and every weight.
+
+        Shapes:
+            upstream: those of the new h and c.
+        """
+        with torch.no_grad():
+            gradients = _backward(ctx.plan, ctx.code, ctx.needs_input_grad[2:], ctx.saved_tensors, upstream)
+        return (None, None, *gradient.once(gradients))
+
+
+def _forward(
+    plan: Plan,
+    code: int,
+    x: Tensor,
+    states: tuple[Tensor | None, Tensor | None],
+    weights: Sequence[Tensor],
+    left: tuple[Tensor, Tensor | None],
+    tape: tuple[Tensor | None, Tensor | None, Tensor | None],
+) -> None:
+    B, I = x.shape
+    H = plan.H
+    (W_at,) = fives([weight.data_ptr() for weight in weights], plan, 0)
+    native.forward(
+        code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
+        at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, at(left[1]), *map(at, tape),
+    )  # fmt: skip
+
+
+def _backward(
+    plan: Plan, code: int, needs: Sequence[bool], tensors: Sequence[Any], upstream: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    x, h, c, new_h, gates, saved, new_c, *weights = tensors
+    B, I = x.shape
+    H, like = plan.H, torch.empty_like
+    dx, dh_0, dc_0, *dW = (
+        like(t) if need else None for t, need in zip((x, h, c, *weights), needs, strict=True)
+    )
+    ends = [None if d is None else d.resolve_neg().contiguous() for d in upstream]
+    (W_at,), (dW_at,) = (
+        fives([weight.data_ptr() for weight in weights], plan, 0),
+        fives([at(d) for d in dW], plan, 0),
+    )
+    native.backward(
+        code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, B, *W_at, x.data_ptr(), B * I, I, at(h), at(c),
+        new_h.data_ptr(), B * H, H, at(gates), at(saved), at(new_c), at(ends[0]), B * H, H,
+        0, at(ends[1]) if new_c is not None else 0, at(dx), B * I, I, *dW_at, at(dh_0), at(dc_0), 0, 0, 0, 0,
+    )  # fmt: skip
+    return [dx, dh_0, dc_0, *dW]

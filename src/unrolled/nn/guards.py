@@ -1,0 +1,384 @@
+"""What the layers refuse, before anything is computed, in torch's words and with the remedy.
+
+The errors of `unrolled.errors` derive here from the class that torch raises for the same mistake as well, so
+that ``except`` clauses written for torch.nn keep working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.errors import DtypeError, LengthsError, NonFiniteError, OptionError, ShapeError, UnrolledError
+
+if TYPE_CHECKING:
+    from torch.nn import Module, RNNBase
+
+
+class _InTorchsWords(UnrolledError):
+    """Begins with the sentence that torch.nn has for the mistake."""
+
+    def __init__(self, words: str, subject: str, rule: str, got: object, fix: str) -> None:
+        super().__init__(subject, rule, got, fix)
+        self.args = (words, subject, rule, got, fix)
+        self.words = words
+
+    def __str__(self) -> str:
+        return f"{self.words}. {super().__str__()}"
+
+
+class LayerShapeError(_InTorchsWords, ShapeError, RuntimeError):
+    """An input, a state or a weight has another rank or size than the layer needs."""
+
+
+class LayerDtypeError(_InTorchsWords, DtypeError, ValueError, RuntimeError):
+    """Input, states and weights differ in dtype."""
+
+
+class LayerDeviceError(_InTorchsWords, RuntimeError):
+    """Input, states and weights lie on different devices."""
+
+
+class LayerOptionError(_InTorchsWords, OptionError, RuntimeError):
+    """An option of the constructor has a value that is not offered."""
+
+
+class LayerOptionTypeError(LayerOptionError, TypeError):
+    """An option of the constructor is of another type."""
+
+
+# ----------------------------------------------------------------------------------------- input and states
+
+
+def is_tensor(name: str, value: object, subject: str = "input") -> None:
+    """Refuses anything but a tensor.
+
+    Raises:
+        DtypeError: ``value`` is none.
+    """
+    if not isinstance(value, Tensor):
+        fix = "Turn it into one: torch.as_tensor(...)."
+        raise DtypeError(f"{name}.forward: {subject}", "be a torch.Tensor", type(value).__name__, fix)
+
+
+def rank(name: str, got: int, ranks: tuple[int, int], subject: str = "input") -> None:
+    """Checks the number of axes of an input or a state.
+
+    Raises:
+        LayerShapeError: it is neither of ``ranks`` (without and with the batch).
+    """
+    if got not in ranks:
+        low, high = ranks
+        kind = "D tensor" if name == "RNN" else "D"  # torch words its three layers apart
+        words = f"{name}: Expected {subject} to be {low}D or {high}D, got {got}{kind} instead"
+        axes = "[T, I] or [T, B, I] ([B, T, I] with batch_first)" if high == 3 else "[I] or [B, I]"
+        if subject != "input":
+            axes = "[H] or [B, H]"
+        fix = "Add the missing axes with unsqueeze, or remove those of size 1 with squeeze."
+        raise LayerShapeError(words, f"{name}.forward: {subject}", f"have axes {axes}", f"{got} axes", fix)
+
+
+def steps(name: str, count: int) -> None:
+    """Refuses a sequence without steps, as torch does; `unrolled.unroll` takes it.
+
+    Raises:
+        LayerShapeError: ``count`` is 0.
+    """
+    if count == 0:
+        words, fix = "Expected sequence length to be larger than 0 in RNN", "Leave empty sequences out."
+        raise LayerShapeError(words, f"{name}.forward: input", "have at least one step on axis T", 0, fix)
+
+
+def together(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """Checks that input, states and weights have one dtype and lie on one device; autocast mixes dtypes.
+
+    Shapes:
+        any.
+
+    Raises:
+        LayerDtypeError, LayerDeviceError: they differ.
+    """
+    named = [("weights", weight, "weight") for weight in weights]
+    named += [("input", x, "input")]
+    named += [(f"{letter}_0", state, "hidden") for letter, state in zip("hc", states, strict=False)]
+    for subject, tensor, kind in named:
+        same_device(name, subject, tensor, weights[0], kind)
+        same_dtype(name, subject, tensor, weights[0], kind)
+
+
+def same_dtype(name: str, subject: str, tensor: Tensor, weight: Tensor, kind: str) -> None:
+    """Checks that a tensor has the weights' dtype.
+
+    Raises:
+        LayerDtypeError: it has another, and no autocast is there to change it.
+    """
+    got, wanted = tensor.dtype, weight.dtype
+    if got is wanted or torch._C._is_any_autocast_enabled():  # pyright: ignore[reportPrivateUsage]
+        return
+    words = (
+        f"RNN {kind} dtype ({got}) does not match weight dtype ({wanted}). "
+        f"Convert {kind}: {kind}.to({wanted}), or convert model: model.to({got})"
+    )
+    fix = f"Convert it: {subject}.to({wanted})."
+    raise LayerDtypeError(words, f"{name}.forward: {subject}", f"have the weights' dtype {wanted}", got, fix)
+
+
+def same_device(name: str, subject: str, tensor: Tensor, weight: Tensor, kind: str) -> None:
+    """Checks that a tensor lies on the weights' device.
+
+    Raises:
+        LayerDeviceError: it lies on another.
+    """
+    got, wanted = tensor.device, weight.device
+    if got == wanted:
+        return
+    words = (
+        f"Input and parameter tensors are not at the same device, found input tensor at {got} and parameter"
+    )
+    words += f" tensor at {wanted}"
+    if kind == "hidden":
+        words = (
+            f"Input and hidden tensors are not at the same device, found input tensor at {wanted} and hidden"
+        )
+        words += f" tensor at {got}"
+    fix = f"Move it: {subject}.to({str(wanted)!r})."
+    raise LayerDeviceError(
+        words, f"{name}.forward: {subject}", f"lie on the weights' device {wanted}", got, fix
+    )
+
+
+def input_size(name: str, x: Tensor, size: int) -> None:
+    """Checks the last axis of a layer's input.
+
+    Raises:
+        LayerShapeError: it is not ``size``.
+    """
+    got = x.size(-1)
+    if got != size:
+        words = f"input.size(-1) must be equal to input_size. Expected {size}, got {got}"
+        rule = f"have input_size = {size} features on its last axis"
+        fix = f"Build the layer with input_size={got}, or hand over [..., {size}]."
+        raise LayerShapeError(words, f"{name}.forward: input", rule, list(x.shape), fix)
+
+
+def read_states(layer: RNNBase, name: str, hx: Any, B: int, batched: bool) -> tuple[Tensor, ...]:
+    """The initial states that ``hx`` holds, with their batch axis: h_0, and for an LSTM c_0.
+
+    Shapes:
+        h_0: ``[L*D, B, R]``, c_0: ``[L*D, B, H]``; without B where the input is one sequence.
+
+    Raises:
+        LayerShapeError: another rank or shape.
+        DtypeError: no tensor, or for an LSTM no pair of them.
+    """
+    pair = name == "LSTM"
+    if pair and not (isinstance(hx, tuple | list) and len(hx) == 2):
+        fix = "Give both states: (h_0, c_0)."
+        raise DtypeError(f"{name}.forward: hx", "be a pair (h_0, c_0)", type(hx).__name__, fix)
+    states = tuple(hx) if pair else (hx,)
+    for subject, state in zip(("h_0", "c_0"), states, strict=False):
+        is_tensor(name, state, subject)
+    ranks = [state.dim() for state in states]
+    wanted = 3 if batched else 2
+    if ranks != [wanted] * len(ranks):
+        kind = "batched 3-D" if batched else "unbatched 2-D"
+        who, found = (
+            ("hx and cx", f"({ranks[0]}-D, {ranks[-1]}-D) tensors")
+            if pair
+            else ("hx", f"{ranks[0]}-D tensor")
+        )
+        words = f"For {kind} input, {who} should also be {wanted}-D but got {found}"
+        axes, fix = (
+            ("[L*D, B, R]", "Add the batch axis: .unsqueeze(1).")
+            if batched
+            else ("[L*D, R]", "Remove the batch axis: .squeeze(1).")
+        )
+        raise LayerShapeError(words, f"{name}.forward: hx", f"have axes {axes}", f"{ranks[0]} axes", fix)
+    if not batched:
+        states = tuple(state.unsqueeze(1) for state in states)
+    count = layer.num_layers * (2 if layer.bidirectional else 1)
+    sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
+    for k, state in enumerate(states):
+        _state_shape(
+            name, "hc"[k], state, (count, B, sizes[k]), f"hidden[{k}] size" if pair else "hidden size"
+        )
+    return states
+
+
+def _state_shape(name: str, letter: str, state: Tensor, wanted: tuple[int, int, int], words: str) -> None:
+    got = tuple(state.shape)
+    if got == wanted:
+        return
+    fix = "Leave it out to begin with zeros."
+    if got == (wanted[1], wanted[0], wanted[2]):
+        fix = f"Swap the first two axes: {letter}_0.transpose(0, 1)."
+    rule = f"have shape [L*D, B, {'R' if letter == 'h' else 'H'}] = {list(wanted)}"
+    said = f"Expected {words} {wanted}, got {list(got)}"
+    raise LayerShapeError(said, f"{name}.forward: {letter}_0", rule, list(got), fix)
+
+
+def read_cell_states(name: str, hx: Any) -> tuple[Tensor, ...]:
+    """The states that a cell is given: h, and for an LSTMCell c.
+
+    Shapes:
+        each ``[B, H]`` or ``[H]``.
+
+    Raises:
+        LayerShapeError: another rank.
+        DtypeError: no tensor, or for an LSTMCell no pair of them.
+    """
+    pair = name == "LSTMCell"
+    if pair and not (isinstance(hx, tuple | list) and len(hx) == 2):
+        fix = "Give both states: (h, c)."
+        raise DtypeError(f"{name}.forward: hx", "be a pair (h, c)", type(hx).__name__, fix)
+    states = tuple(hx) if pair else (hx,)
+    for k, state in enumerate(states):
+        is_tensor(name, state, f"hx[{k}]" if pair else "hx")
+        rank(name, state.dim(), (1, 2), f"hx[{k}]" if pair else "hidden")
+    return states
+
+
+def cell_sizes(name: str, x: Tensor, states: Sequence[Tensor], input_size: int, hidden_size: int) -> None:
+    """Checks the sizes of what a cell is given, with its batch axis.
+
+    Shapes:
+        x: ``[B, I]``; states: ``[B, H]``.
+
+    Raises:
+        LayerShapeError: a size differs from the cell's, or a batch from the input's.
+    """
+    B, got = x.shape
+    if got != input_size:
+        words = f"input has inconsistent input_size: got {got} expected {input_size}"
+        rule, fix = f"have {input_size} features on its last axis", f"Build the cell with input_size={got}."
+        raise LayerShapeError(words, f"{name}.forward: input", rule, got, fix)
+    for k, state in enumerate(states):
+        shape, subject = tuple(state.shape), f"{name}.forward: {'hc'[k]}"
+        if shape == (B, hidden_size):
+            continue
+        words = f"hidden{k} has inconsistent hidden_size: got {shape[-1]}, expected {hidden_size}"
+        if len(shape) != 2 or shape[0] != B:
+            words = f"Input batch size {B} doesn't match hidden{k} batch size {shape[0]}"
+        fix = "Leave it out to begin with zeros."
+        raise LayerShapeError(words, subject, f"have shape [B, H] = {[B, hidden_size]}", list(shape), fix)
+
+
+def weight_shapes(name: str, names: Sequence[str], weights: Sequence[Any], wanted: Sequence[Any]) -> None:
+    """Checks weights that somebody may have put in another's place.
+
+    Raises:
+        LayerShapeError: one has another shape than its name asks for.
+    """
+    for parameter, weight, shape in zip(names, weights, wanted, strict=True):
+        if tuple(weight.shape) != shape:
+            got = list(weight.shape)
+            words, fix = (
+                f"Expected {parameter} of size {list(shape)}, got {got}",
+                "Put back one of that shape.",
+            )
+            raise LayerShapeError(
+                words, f"{name}.forward: {parameter}", f"have shape {list(shape)}", got, fix
+            )
+
+
+def absent_when_packed(name: str, **given: object) -> None:
+    """Refuses what a PackedSequence says itself or cannot have.
+
+    Raises:
+        OptionError: lengths or reset beside a PackedSequence.
+    """
+    for option, value in given.items():
+        if value is not None:
+            fix = "Hand over the padded batch with lengths= instead: no packing is needed."
+            raise OptionError(f"{name}.forward: {option}", "be absent with a PackedSequence", "both", fix)
+
+
+def packed_rank(name: str, got: int) -> None:
+    """Checks the rows of a PackedSequence.
+
+    Raises:
+        LayerShapeError: its data has not 2 axes.
+    """
+    if got != 2:
+        words, fix = f"input must have 2 dimensions, got {got}", "Pack sequences of shape [T, I]."
+        raise LayerShapeError(
+            words, f"{name}.forward: the data of the PackedSequence", "have axes [N, I]", f"{got} axes", fix
+        )
+
+
+# -------------------------------------------------------------------------------------- lengths and resets
+
+
+def read_lengths(name: str, lengths: object, T: int, B: int) -> Tensor:
+    """Real steps of each sequence as our own int64 tensor on the CPU.
+
+    Shapes:
+        lengths: ``[B]`` whole numbers from 0 to T in any order: a list, NumPy array or tensor.
+
+    Raises:
+        LengthsError: another count, not whole, or out of range.
+    """
+    subject = f"{name}.forward: lengths"
+    if isinstance(lengths, Tensor):
+        array = lengths.detach().cpu().numpy()
+    else:
+        array = np.asarray(lengths)
+    if array.ndim == 0 and B == 1:
+        array = array[None]
+    if array.shape != (B,):
+        fix = "Give one length for each sequence of the batch."
+        raise LengthsError(subject, f"have shape [B] = [{B}]", list(array.shape), fix)
+    if array.dtype.kind not in "iu" and array.size:
+        fix = "Convert them: lengths.long()." if isinstance(lengths, Tensor) else "Give integers."
+        raise LengthsError(subject, "be whole numbers", array.dtype, fix)
+    bad = np.flatnonzero((array < 0) | (array > T))
+    if bad.size:
+        got = f"{array[bad[0]]} at [{bad[0]}]"
+        fix = "Lengths count steps, padding not included; cut or pad the input to match."
+        raise LengthsError(subject, f"be from 0 to T = {T}", got, fix)
+    return torch.tensor(array.astype(np.int64))
+
+
+def read_reset(name: str, reset: object, x: Tensor, batch_first: bool, batched: bool) -> Tensor:
+    """Resets as a bool tensor ``[T, B]``.
+
+    Shapes:
+        reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` for one sequence; bool, tensor or NumPy array.
+
+    Raises:
+        ShapeError, DtypeError, LayerDeviceError: another shape, not bool, or on another device than the input.
+    """
+    subject = f"{name}.forward: reset"
+    given = reset if isinstance(reset, Tensor) else torch.from_numpy(np.array(reset))
+    if given.dtype is not torch.bool:
+        raise DtypeError(subject, "be of dtype bool", given.dtype, "Compare to get one, e.g. reset != 0.")
+    wanted = tuple(x.shape[:2]) if batched else (x.size(0),)
+    if tuple(given.shape) != wanted:
+        letters = "[T]" if not batched else "[B, T]" if batch_first else "[T, B]"
+        fix = "Give one truth value for each step of each sequence."
+        raise ShapeError(subject, f"have shape {letters} = {list(wanted)}", list(given.shape), fix)
+    same_device(name, "reset", given, x, "input")
+    if not batched:
+        return given[:, None]
+    return given.t() if batch_first else given
+
+
+# ------------------------------------------------------------------------------------------------- weights
+
+
+def finite(module: Module) -> None:
+    """Looks for NaN and infinity in the weights of a layer or cell.
+
+    Raises:
+        NonFiniteError: naming the first parameter that has one, and how many.
+    """
+    for name, weight in module.named_parameters():
+        bad = int((~torch.isfinite(weight)).sum())
+        if bad:
+            got = f"{bad} of {weight.numel()} that are not"
+            fix = "Load an earlier checkpoint, or look for the step whose gradient overflowed."
+            raise NonFiniteError(f"{type(module).__name__}.check_finite: {name}", "be finite", got, fix)

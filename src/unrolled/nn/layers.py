@@ -1,0 +1,380 @@
+"""RNN, LSTM and GRU in torch.nn's place: the same constructor, state and answers, computed by our kernels.
+
+Each derives from the torch layer it replaces and changes `forward` alone, so that parameters, initialisation,
+``state_dict``, pickling and every ``isinstance`` test are torch's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Never, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.nn import compiled, composite, guards, options, packing, route
+from unrolled.nn.plan import Plan, fives, plan
+from unrolled.nn.stream import Stream
+from unrolled.nn.switching import copied
+
+if TYPE_CHECKING:
+    from torch.nn import RNNBase as Base
+else:
+    Base = object  # at run time a mixin: the torch layer stands behind it in each class's bases
+
+
+class Recurrent(Base):
+    """What our three layers share: everything between the call and the recurrence.
+
+    Abstract; `RNN`, `LSTM` and `GRU` are final.
+    """
+
+    torch_class: type[nn.RNNBase]
+    """The class of torch.nn whose place this one takes."""
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell, as in `unrolled.cells`."""
+        raise NotImplementedError
+
+    @property
+    def plan(self) -> Plan:
+        """What the options fix: see `unrolled.nn.plan`."""
+        return plan(
+            self.cell, self.input_size, self.hidden_size, self.proj_size, self.num_layers,
+            2 if self.bidirectional else 1, self.bias,
+        )  # fmt: skip
+
+    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, reset: Any = None) -> Any:  # noqa: A002
+        """Runs the layer over a batch of sequences.
+
+        Shapes:
+            input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` for one sequence, or a PackedSequence; hx:
+            h_0 ``[L*D, B, R]`` (an LSTM: the pair of it and c_0 ``[L*D, B, H]``), without B for one sequence;
+            lengths: ``[B]``, real steps of each sequence, in any order, 0 allowed; reset: bool ``[T, B]``
+            (``[B, T]`` with batch_first), where true, the state is cleared before the step. Gives output
+            ``[T, B, D*R]`` in the input's layout, zero past a sequence's end, and final states like hx.
+
+        Raises:
+            LayerShapeError, LayerDtypeError, LayerDeviceError, LengthsError, ShapeError, DtypeError: something
+            does not fit; each is also of the class that torch raises there.
+
+        Example:
+            >>> output, h_n = GRU(3, 4)(torch.zeros(5, 2, 3), lengths=[5, 2])
+            >>> output.shape, h_n.shape
+            (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
+        """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx, lengths, reset)
+        name = self.torch_class.__name__
+        guards.is_tensor(name, input)
+        batched, batch_first, x = input.dim() == 3, self.batch_first, input
+        if not batched:
+            guards.rank(name, input.dim(), (2, 3))
+            x, batch_first = input.unsqueeze(1), False
+        B, T = x.shape[:2] if batch_first else x.shape[1::-1]
+        guards.input_size(name, x, self.input_size)
+        guards.steps(name, T)
+        states = () if hx is None else guards.read_states(self, name, hx, B, batched)
+        if lengths is not None:
+            lengths = guards.read_lengths(name, lengths, T, B)
+        if reset is not None:
+            reset = guards.read_reset(name, reset, x, batch_first, batched)
+        weights, code = self._weights(name, x, states)
+        if code is None and lengths is None and reset is None and self.cell in route.TORCHS_OWN:
+            route.taken["torch"] += 1
+            return super().forward(input, hx)
+        output, *final = self._run(x, states, weights, code, batch_first, lengths, reset)
+        if not batched:
+            output, final = output.squeeze(1), [state.squeeze(1) for state in final]
+        return output, final[0] if len(final) == 1 else tuple(final)
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
+        """The same for a packed batch: padded, run with its lengths, packed again; states in the user's order."""
+        name = self.torch_class.__name__
+        guards.absent_when_packed(name, lengths=lengths, reset=reset)
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        guards.packed_rank(name, data.dim())
+        guards.input_size(name, data, self.input_size)
+        T, B = len(batch_sizes), int(batch_sizes[0])
+        states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
+        weights, code = self._weights(name, data, states)
+        if code is None and self.cell in route.TORCHS_OWN:
+            route.taken["torch"] += 1
+            return super().forward(packed, hx)
+        if sorted_indices is not None:
+            states = tuple(state.index_select(1, sorted_indices) for state in states)
+        real, rows = packing.real_rows(batch_sizes)
+        rows = rows.to(data.device)
+        padded = packing.pad(data, rows, T, B)
+        output, *final = self._run(padded, states, weights, code, False, real, None, rows)
+        if unsorted_indices is not None:
+            final = [state.index_select(1, unsorted_indices) for state in final]
+        result = PackedSequence(packing.unpad(output, rows), batch_sizes, sorted_indices, unsorted_indices)
+        return result, final[0] if len(final) == 1 else tuple(final)
+
+    def _weights(self, name: str, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
+        """The weights, checked, and the core's number for the cell, or None where the core must not run."""
+        names = self._flat_weights_names
+        weights, shapes = route.look_up(self, names), self.plan.shapes
+        if [weight.shape for weight in weights] != shapes:
+            guards.weight_shapes(name, names, weights, shapes)
+        return weights, route.choose(name, self.cell, x, states, weights)
+
+    def _run(
+        self,
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        weights: list[Tensor],
+        code: int | None,
+        batch_first: bool,
+        lengths: Tensor | None,
+        reset: Tensor | None,
+        rows: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
+        p = self.dropout if self.training else 0.0
+        if code is not None:
+            route.taken["compiled"] += 1
+            if reset is not None:
+                reset = reset.contiguous().to(torch.uint8)
+            call = compiled.Call(self.plan, code, batch_first, p, lengths, reset, rows)
+            h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2]
+            weights = [weight.contiguous() for weight in weights]
+            return compiled.run(call, x if x.stride(2) == 1 else x.contiguous(), h_0, c_0, weights)
+        x = x.transpose(0, 1) if batch_first else x
+        states = states or self._zeros(x)
+        if self.cell in route.TORCHS_OWN and reset is None and lengths is not None:
+            route.taken["torch"] += 1
+            output, *final = packing.ragged(super().forward, x, states, lengths)
+        else:
+            route.taken["composite"] += 1
+            each, D = fives(weights, self.plan, None), self.plan.directions
+            layers = [each[k : k + D] for k in range(0, len(each), D)]
+            output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)
+        return (output.transpose(0, 1) if batch_first else output), *final
+
+    def _zeros(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The initial states of x ``[T, B, I]`` where none were given."""
+        sizes = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.cell == "lstm" else 1]
+        return tuple(
+            x.new_zeros((self.plan.layers * self.plan.directions, x.size(1), size)) for size in sizes
+        )
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A `Stream` over ``batch`` sequences: the state held, one step at a time.
+
+        Raises:
+            OptionError: the layer is bidirectional.
+
+        Example:
+            >>> stream = GRU(3, 4).stream()
+            >>> stream.step(torch.zeros(3)).shape
+            torch.Size([4])
+        """
+        return Stream(self, batch)
+
+    def check_finite(self) -> None:
+        """Looks for NaN and infinity in the weights.
+
+        Raises:
+            NonFiniteError: naming the first parameter that has one.
+        """
+        guards.finite(self)
+
+    @classmethod
+    def from_torch(cls, layer: nn.RNNBase) -> Self:
+        """A copy of torch's layer as ours. To take the layer itself, Parameters and all, use `unrolled.convert`.
+
+        Raises:
+            OptionError: ``layer`` is not the layer of torch.nn that this class stands for.
+
+        Example:
+            >>> GRU.from_torch(torch.nn.GRU(3, 4))
+            GRU(3, 4)
+        """
+        return copied(layer, cls.torch_class, cls)
+
+    def to_torch(self) -> nn.RNNBase:
+        """A copy of this layer as torch's.
+
+        Raises:
+            OptionError: torch has no such cell.
+        """
+        route.in_torch(self.torch_class.__name__, self.cell)
+        return copied(self, type(self), self.torch_class)
+
+    def __prepare_scriptable__(self) -> nn.RNNBase:
+        """What `torch.jit.script` compiles in our place, for it reads source and cannot read the kernels."""
+        return self.to_torch()
+
+
+class RNN(Recurrent, nn.RNN):
+    """torch.nn.RNN, computed by our kernels.
+
+    Maths:
+        h_t = f(x_t W_xhᵀ + b_xh + h_{t-1} W_hhᵀ + b_hh), f being tanh, relu, sigmoid or the identity
+
+    Shapes:
+        See `Recurrent.forward`; the weights are called and shaped as in torch.nn.RNN.
+
+    Source:
+        Elman 1990; the interface is that of torch.nn.RNN, and ``nonlinearity`` offers two more.
+
+    Raises:
+        LayerOptionError, LayerOptionTypeError: an option out of range, of another type, or unknown.
+
+    Example:
+        >>> output, h_n = RNN(3, 4, nonlinearity="sigmoid")(torch.zeros(5, 2, 3))
+    """
+
+    torch_class = nn.RNN
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **unknown: Never,
+    ) -> None:
+        options.nonlinearity("RNN", nonlinearity)
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.layer_options("RNN", given, unknown)
+        super().__init__(**given, nonlinearity=nonlinearity if nonlinearity == "relu" else "tanh")
+        self.nonlinearity = nonlinearity
+        self.mode = f"RNN_{nonlinearity.upper()}"
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell: ``rnn_`` and the nonlinearity."""
+        return f"rnn_{self.nonlinearity}"
+
+    def flatten_parameters(self) -> None:
+        """Torch's, for the cells that cuDNN has; nothing otherwise."""
+        if self.cell in route.TORCHS_OWN:
+            super().flatten_parameters()
+
+    def extra_repr(self) -> str:
+        """Torch's, and the nonlinearity where torch has it not."""
+        own = "" if self.cell in route.TORCHS_OWN else f", nonlinearity={self.nonlinearity!r}"
+        return super().extra_repr() + own
+
+
+class LSTM(Recurrent, nn.LSTM):
+    """torch.nn.LSTM, computed by our kernels.
+
+    Maths:
+        See `unrolled.cells.lstm`.
+
+    Shapes:
+        See `Recurrent.forward`; the weights are called and shaped as in torch.nn.LSTM, gates in the order i f g o.
+
+    Source:
+        Gers, Schmidhuber, Cummins 2000; projection: Sak, Senior, Beaufays 2014. The interface is torch.nn.LSTM's.
+
+    Raises:
+        LayerOptionError, LayerOptionTypeError: an option out of range, of another type, or unknown.
+
+    Example:
+        >>> output, (h_n, c_n) = LSTM(3, 4, proj_size=2)(torch.zeros(5, 2, 3))
+        >>> h_n.shape, c_n.shape
+        (torch.Size([1, 2, 2]), torch.Size([1, 2, 4]))
+    """
+
+    torch_class = nn.LSTM
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **unknown: Never,
+    ) -> None:
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "proj_size": proj_size,
+            "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.layer_options("LSTM", given, unknown)
+        super().__init__(**given)
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell."""
+        return "lstm"
+
+
+class GRU(Recurrent, nn.GRU):
+    """torch.nn.GRU, computed by our kernels.
+
+    ``reset_after=False`` resets the state before the recurrent product instead of resetting the product, as Keras
+    calls it; weights trained in one form do not fit the other.
+
+    Maths:
+        See `unrolled.cells.gru`.
+
+    Shapes:
+        See `Recurrent.forward`; the weights are called and shaped as in torch.nn.GRU, gates in the order r z n.
+
+    Source:
+        Cho et al. 2014, arXiv:1406.1078. The interface is torch.nn.GRU's.
+
+    Raises:
+        LayerOptionError, LayerOptionTypeError: an option out of range, of another type, or unknown.
+
+    Example:
+        >>> GRU(3, 4, reset_after=False).cell
+        'gru_reset_before'
+    """
+
+    torch_class = nn.GRU
+    reset_after = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        reset_after: bool = True,
+        **unknown: Never,
+    ) -> None:
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.layer_options("GRU", {**given, "reset_after": reset_after}, unknown)
+        super().__init__(**given)
+        self.reset_after = reset_after
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell: which of the two forms."""
+        return "gru" if self.reset_after else "gru_reset_before"
+
+    def extra_repr(self) -> str:
+        """Torch's, and the form where it is not torch's."""
+        return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")

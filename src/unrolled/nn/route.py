@@ -1,0 +1,173 @@
+"""Which way a call is computed, how often each was taken, and the reason when it is not the compiled one.
+
+compiled    our kernels, on the CPU in float32 and float64
+torch       torch's own functions (cuDNN on a CUDA device)
+composite   one torch operation after the other, for what torch itself lacks: `unrolled.nn.composite`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Module, Parameter
+
+from unrolled import native
+from unrolled.errors import OptionError, note
+from unrolled.nn import guards
+
+taken = {"compiled": 0, "torch": 0, "composite": 0}
+"""Calls since the start or the last `reset_paths`. Threads that call at the same moment may lose a count."""
+
+TORCHS_OWN = frozenset(("rnn_tanh", "rnn_relu", "lstm", "gru"))
+"""Cells that torch.nn has too."""
+
+_refused: ContextVar[bool] = ContextVar("compiled path refused", default=False)
+
+_PLAIN = frozenset((Tensor, Parameter))
+"""Types whose memory is what it seems; any other class of tensor may compute something of its own."""
+
+_DTYPES = {getattr(torch, name): name for name in native.DTYPES}
+
+codes = {
+    (cell, dtype): native.code(cell, name)
+    for cell in native.CELLS
+    for dtype, name in _DTYPES.items()
+    if native.supports(cell, name)
+}
+"""What the compiled core offers here: (cell, dtype) to the number it knows them by; empty without the core."""
+
+
+def paths() -> dict[str, int]:
+    """How many calls of our layers took each path.
+
+    Example:
+        >>> reset_paths()
+        >>> sum(paths().values())
+        0
+    """
+    return dict(taken)
+
+
+def reset_paths() -> None:
+    """Sets the counts of `paths` to zero."""
+    taken.update(dict.fromkeys(taken, 0))
+
+
+@contextmanager
+def torch_path() -> Iterator[None]:
+    """Within it, this thread's calls leave the compiled kernels aside: for second derivatives and comparisons.
+
+    Example:
+        >>> from unrolled import nn
+        >>> layer, x = nn.RNN(2, 3), torch.zeros(5, 1, 2)
+        >>> reset_paths()
+        >>> with torch_path():
+        ...     output, h_n = layer(x)
+        >>> paths()["compiled"]
+        0
+    """
+    token = _refused.set(True)
+    try:
+        yield
+    finally:
+        _refused.reset(token)
+
+
+def intercepted() -> bool:
+    """Whether somebody watches or rewrites torch's operations just now, who must see them one by one.
+
+    That is `torch_path`, tracing, compiling, a transform of ``torch.func``, a dispatch mode, autocast or
+    forward-mode differentiation: each works on torch's operations and would not see into the kernels.
+    """
+    c = torch._C  # pyright: ignore[reportPrivateUsage]
+    return bool(
+        _refused.get()
+        or c._is_any_autocast_enabled()
+        or c._are_functorch_transforms_active()
+        or c._len_torch_dispatch_stack()
+        or c._get_tracing_state() is not None
+        or forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
+        or torch.compiler.is_compiling()
+    )
+
+
+def plain(tensor: Tensor) -> bool:
+    """Whether the kernels may read this tensor's memory: an ordinary tensor on the CPU, holding what it seems to."""
+    return tensor.is_cpu and type(tensor) in _PLAIN and not tensor.is_neg()
+
+
+def look_up(module: Module, names: Sequence[str]) -> list[Tensor]:
+    """The weights that a layer or cell has under these names now; absent biases are left out.
+
+    They are looked up at every call, because there is no end of ways to put another tensor in their place.
+    """
+    held = module._parameters  # pyright: ignore[reportPrivateUsage]
+    try:
+        found = [held[name] for name in names]
+    except KeyError:  # pruned, normalised, parametrized: a plain attribute, or a property
+        found = [getattr(module, name) for name in names]
+    return [weight for weight in found if weight is not None]
+
+
+def choose(
+    name: str, cell: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> int | None:
+    """The number by which the compiled core knows this call's cell, or None where the core must not run.
+
+    Shapes:
+        any; they have been checked.
+
+    Raises:
+        LayerDtypeError, LayerDeviceError: the tensors do not go together.
+    """
+    dtype = x.dtype
+    code = codes.get((cell, dtype))
+    for tensor in (x, *states, *weights):
+        if tensor.dtype is not dtype or not plain(tensor):
+            guards.together(name, x, states, weights)
+            code = None
+    if code is None or intercepted():
+        explain(name, (x, *weights))
+        return None
+    return code
+
+
+def in_torch(name: str, cell: str) -> None:
+    """Refuses to make torch's layer of a cell that torch has not.
+
+    Raises:
+        OptionError: it has not.
+    """
+    if cell not in TORCHS_OWN:
+        raise OptionError(f"{name}.to_torch: the cell", "be one that torch has", cell, "Keep it as it is.")
+
+
+def explain(cell: str, tensors: Iterable[Tensor]) -> None:
+    """Says once why the kernels do not run for these tensors, where the user may not expect it.
+
+    Silent where torch's way is the fast one (CUDA) or was asked for (`intercepted`).
+
+    Shapes:
+        tensors: any.
+    """
+    if intercepted():
+        return None
+    for tensor in tensors:
+        if tensor.is_cuda:
+            return None
+        if not tensor.is_cpu:
+            return note(
+                f"{cell} runs on torch's path: the kernels do not reach the device {tensor.device.type}"
+            )
+        if tensor.dtype not in _DTYPES:
+            return note(f"{cell} runs on torch's path: the kernels do not compute in {tensor.dtype}")
+        if not plain(tensor):
+            return note(f"{cell} runs on torch's path: the kernels do not read a {type(tensor).__name__}")
+    if not native.available():
+        note(f"{cell} runs on torch's path: {native.why_not()}")
+    return None

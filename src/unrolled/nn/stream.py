@@ -1,0 +1,303 @@
+"""One step at a time: a layer's weights packed once, and the state held between calls."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled import native
+from unrolled.errors import DtypeError, OptionError, ShapeError
+from unrolled.nn import composite, guards, route
+from unrolled.nn.plan import fives
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unrolled.nn.layers import Recurrent
+
+Array = NDArray[Any]
+Rows = TypeVar("Rows", Array, Tensor)
+
+
+class Port(NamedTuple):
+    """Where a step's input is put and its output taken: the same memory as NumPy and as torch see it.
+
+    Shapes:
+        x: ``[B, I]``; h: ``[B, R]``; both without B where one sequence is fed without its batch axis.
+    """
+
+    x: Array | None
+    h: Array | None
+    x_tensor: Tensor
+    h_tensor: Tensor
+
+
+@final
+class Stream:
+    """A layer that is fed step by step and remembers where it stands; made by a layer's ``stream``.
+
+    The weights are a snapshot: training the layer afterwards changes nothing here until `refresh`. There is no
+    dropout and no gradient. What comes in decides what goes out: a NumPy array for a NumPy array, a tensor for a
+    tensor. One stream serves one thread; `clone` gives another its own state over the same weights.
+
+    Raises:
+        OptionError: the layer is bidirectional, or ``batch`` is less than 1.
+
+    Example:
+        >>> from unrolled import nn
+        >>> layer = nn.LSTM(3, 4, num_layers=2)
+        >>> stream = layer.stream()
+        >>> x = torch.randn(5, 1, 3)
+        >>> whole, _ = layer(x)
+        >>> steps = torch.stack([stream.step(x_t) for x_t in x])
+        >>> torch.allclose(steps, whole, atol=1e-6)
+        True
+    """
+
+    def __init__(self, layer: Recurrent, batch: int = 1) -> None:
+        name = layer.torch_class.__name__
+        if layer.bidirectional:
+            fix = "Build the layer with bidirectional=False, or call it on whole sequences."
+            raise OptionError(f"{name}.stream: the layer", "run in one direction", "bidirectional=True", fix)
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise OptionError(
+                f"{name}.stream: batch", "be a whole number of at least 1", repr(batch), "Give 1 or more."
+            )
+        self._layer, self._batch = layer, batch
+        weight = layer.all_weights[0][0]
+        sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)[: 2 if layer.cell == "lstm" else 1]
+        self._states = tuple(weight.detach().new_zeros((layer.num_layers, batch, size)) for size in sizes)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Takes a new snapshot of the layer's weights; the state stays."""
+        layer = self._layer
+        flat: list[Tensor] = [weight.detach().contiguous() for own in layer.all_weights for weight in own]
+        code = route.codes.get((layer.cell, flat[0].dtype))
+        self._cores: list[Any] = []
+        self._weights: list[tuple[Tensor | None, ...]] = []
+        if code is None or route.intercepted() or not all(map(route.plain, flat)):
+            route.explain(layer.torch_class.__name__, flat)
+            self._weights = fives([weight.clone() for weight in flat], layer.plan, None)
+        else:
+            addresses = fives([weight.data_ptr() for weight in flat], layer.plan, 0)
+            for I, five in zip(self._widths(), addresses, strict=False):
+                self._cores.append(
+                    native.Stream(code, self._batch, I, layer.hidden_size, layer.proj_size, *five)
+                )
+        self._connect()
+
+    def _widths(self) -> list[int]:
+        """Sizes of what goes into each layer, and of what leaves the last."""
+        layer = self._layer
+        return [layer.input_size, *[layer.proj_size or layer.hidden_size] * layer.num_layers]
+
+    def _connect(self) -> None:
+        """Lays out the memory that a step reads and writes, and its calls with every address in them."""
+        B = self._batch
+        self._rows = [self._states[0].new_zeros((1, B, width)) for width in self._widths()]
+        x, h = self._rows[0][0], self._rows[-1][0]
+        pairs = [(x, h), (x[0], h[0])] if B == 1 else [(x, h)]
+        self._ports = {tuple(x.shape): Port(_array(x), _array(h), x, h) for x, h in pairs}
+        own = _array(x)
+        self._dtype = None if own is None else own.dtype
+        self._calls: list[tuple[Callable[..., None], tuple[int, ...]]] = [(self._compose, ())]
+        if self._cores:
+            calls = zip(self._cores, self._rows[:-1], self._rows[1:], strict=True)
+            self._calls = [(core.forward, self._arguments(k, x, h)) for k, (core, x, h) in enumerate(calls)]
+
+    def _arguments(self, k: int, x: Tensor, h: Tensor) -> tuple[int, ...]:
+        """What the core of layer k is called with.
+
+        Shapes:
+            x: ``[T, B, I]``, h: ``[T, B, R]``, both contiguous.
+        """
+        h_state, c_state = ([state[k].data_ptr() for state in self._states] + [0])[:2]
+        size, width = self._batch * x.size(2), self._batch * h.size(2)
+        return x.size(0), x.data_ptr(), size, x.size(2), h.data_ptr(), width, h.size(2), h_state, c_state
+
+    @torch.no_grad()
+    def _compose(self) -> None:
+        """A step on torch's path."""
+        self._rows[-1].copy_(self._composite(self._rows[0]))
+
+    def _composite(self, x: Tensor) -> Tensor:
+        layers = [[five] for five in self._weights]
+        output, states = composite.stack(self._layer.cell, x, self._states, layers, None, None, 0.0)
+        for mine, left in zip(self._states, states, strict=True):
+            mine.copy_(left)
+        return output
+
+    def step(self, x: Rows) -> Rows:
+        """Advances one step.
+
+        Shapes:
+            x: ``[B, I]``, or ``[I]`` where batch is 1; gives ``[B, R]`` or ``[R]``, newly allocated.
+
+        Raises:
+            ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
+        """
+        port = self._ports.get(x.shape)
+        if isinstance(x, np.ndarray):
+            if port is None or x.dtype != self._dtype:
+                raise self._refusal("step", x, list(self._ports))
+            np.copyto(port.x, x)
+            for forward, arguments in self._calls:
+                forward(*arguments)
+            return port.h.copy()
+        if port is None or not self._fits(x):
+            raise self._refusal("step", x, list(self._ports))
+        port.x_tensor.copy_(x.detach())
+        for forward, arguments in self._calls:
+            forward(*arguments)
+        return port.h_tensor.clone()
+
+    @torch.no_grad()
+    def chunk(self, x: Rows) -> Rows:
+        """Advances as many steps as ``x`` has, with the same bits as so many calls of `step`.
+
+        Shapes:
+            x: ``[T, B, I]`` (``[B, T, I]`` if the layer is batch_first), or ``[T, I]`` where batch is 1; gives
+            the outputs in the same layout, newly allocated.
+
+        Raises:
+            ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
+        """
+        B, swap = self._batch, self._layer.batch_first and x.ndim == 3
+        steps = x.shape[1 if swap else 0] if x.ndim else 0
+        wanted = [(B, steps, self._widths()[0]) if swap else (steps, B, self._widths()[0])]
+        wanted += [(steps, self._widths()[0])] * (B == 1)
+        fits = x.dtype == self._dtype if isinstance(x, np.ndarray) else self._fits(x)
+        if tuple(x.shape) not in wanted or not fits:
+            raise self._refusal("chunk", x, wanted)
+        given = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
+        rows = (
+            given.transpose(0, 1)
+            if swap
+            else given.view(steps, B, -1)
+            if given.dim() == 3
+            else given[:, None]
+        )
+        output = self._chunk(rows.contiguous()) if steps else rows.new_zeros((0, B, self._widths()[-1]))
+        output = output[:, 0] if x.ndim == 2 else output.transpose(0, 1) if swap else output
+        return cast("Rows", output.numpy() if isinstance(x, np.ndarray) else output)
+
+    def _chunk(self, rows: Tensor) -> Tensor:
+        if not self._cores:
+            return self._composite(rows)
+        for k, core in enumerate(self._cores):
+            h = rows.new_empty((rows.size(0), self._batch, self._widths()[k + 1]))
+            core.forward(*self._arguments(k, rows, h))
+            rows = h
+        return rows
+
+    def _fits(self, x: Tensor) -> bool:
+        like = self._states[0]
+        return (
+            x.dtype is like.dtype
+            and x.device == like.device
+            and not (x.requires_grad and torch.is_grad_enabled())
+        )
+
+    def _refusal(self, method: str, x: Any, wanted: list[tuple[int, ...]]) -> Exception:
+        """The error that says what is wrong with an input of `step` or `chunk`."""
+        subject, like = f"Stream.{method}: x", self._states[0]
+        shapes = " or ".join(str(list(shape)) for shape in wanted)
+        if tuple(x.shape) not in wanted:
+            fix = f"The stream was made with batch={self._batch}; make another for another batch."
+            return ShapeError(subject, f"have shape {shapes}", list(x.shape), fix)
+        if isinstance(x, Tensor) and x.dtype is like.dtype and x.device == like.device:
+            fix = "Call it within torch.no_grad(), or hand over x.detach()."
+            return OptionError(subject, "ask for no gradient", "requires_grad=True", fix)
+        kind = f"{like.dtype} on {like.device}"
+        return DtypeError(
+            subject, f"be of the layer's kind, {kind}", getattr(x, "dtype", type(x)), f"Convert it to {kind}."
+        )
+
+    # -------------------------------------------------------------------------------------------- state
+
+    @property
+    def state(self) -> Tensor | tuple[Tensor, ...]:
+        """A copy of the state in the form of the layer's ``hx``; assign one to set it, None for zeros.
+
+        Shapes:
+            h ``[L, B, R]``; for an LSTM the pair of it and c ``[L, B, H]``.
+        """
+        copies = tuple(state.clone() for state in self._states)
+        return copies if len(copies) == 2 else copies[0]
+
+    @state.setter
+    def state(self, hx: Any) -> None:
+        if hx is None:
+            return self.reset()
+        name, pair = self._layer.torch_class.__name__, isinstance(hx, tuple | list)
+        given = tuple(
+            torch.from_numpy(np.array(s)) if isinstance(s, np.ndarray) else s for s in (hx if pair else (hx,))
+        )
+        given = guards.read_states(self._layer, name, given if pair else given[0], self._batch, batched=True)
+        for subject, new in zip(("h_0", "c_0"), given, strict=False):
+            guards.same_device(name, subject, new, self._states[0], "hidden")
+            guards.same_dtype(name, subject, new, self._states[0], "hidden")
+        for mine, new in zip(self._states, given, strict=True):
+            mine.copy_(new.detach())
+        return None
+
+    def reset(self, rows: Any = None) -> None:
+        """Sets the state to zero: of all sequences, or of those in ``rows``.
+
+        Shapes:
+            rows: positions on axis B, a list, an array or a bool mask ``[B]``; None for all.
+        """
+        at = slice(None) if rows is None else torch.as_tensor(rows, device=self._states[0].device)
+        for state in self._states:
+            state[:, at] = 0
+
+    def clone(self) -> Self:
+        """Another stream that begins where this one stands, over the same weights."""
+        twin = copy.copy(self)
+        twin._states = tuple(state.clone() for state in self._states)
+        twin._connect()
+        return twin
+
+    def save(self, path: str | Path) -> None:
+        """Writes the state, not the weights, into a file that `numpy.load` reads: ``h`` and, for an LSTM, ``c``."""
+        with Path(path).open("wb") as file:
+            np.savez(
+                file, **{name: _wide(state).numpy() for name, state in zip("hc", self._states, strict=False)}
+            )
+
+    def load(self, path: str | Path) -> None:
+        """Goes on from a state that `save` wrote.
+
+        Raises:
+            ShapeError: it is the state of a layer of another shape or kind, or of another batch.
+        """
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: torch.from_numpy(file[name]) for name in file.files}
+        wanted = {name: list(state.shape) for name, state in zip("hc", self._states, strict=False)}
+        got = {name: list(state.shape) for name, state in found.items()}
+        if got != wanted:
+            raise ShapeError(
+                "Stream.load: the state", f"have shapes {wanted}", got, "Load it where it was saved."
+            )
+        for mine, new in zip(self._states, found.values(), strict=True):
+            mine.copy_(new)
+
+
+def _array(tensor: Tensor) -> Array | None:
+    """The same memory as NumPy sees it; None where NumPy cannot."""
+    return tensor.numpy() if tensor.device.type == "cpu" and tensor.dtype in _NUMPYS else None
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """On the CPU and in a dtype that NumPy has, without loss."""
+    return tensor.cpu() if tensor.dtype in _NUMPYS else tensor.float().cpu()
+
+
+_NUMPYS = frozenset((torch.float16, torch.float32, torch.float64))
