@@ -15,10 +15,10 @@ template <> struct ExpConstants<float> {
     static constexpr float ln2_high = 0.693359375f;  // few enough bits that n * ln2_high is exact
     static constexpr float ln2_low = -2.12194440e-4f;
     static constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-    static constexpr float largest = 88.0f;
+    static constexpr float largest = 88.0f;  // e^-largest is below the normal numbers, so zero: sigmoid(-inf) = 0
     static constexpr float tanh_is_one = 9.2f;
-    static constexpr float polynomial[] = {1.00000001080395231f,     0.50000000134981778643f,
-                                           0.16666504936963596529f,  0.041666464602026541557f,
+    static constexpr float polynomial[] = {1.00000001080395231f,      0.50000000134981778643f,
+                                           0.16666504936963596529f,   0.041666464602026541557f,
                                            0.0083691843822919614316f, 0.0013933685862617173589f};
 };
 template <> struct ExpConstants<double> {
@@ -26,7 +26,7 @@ template <> struct ExpConstants<double> {
     static constexpr double ln2_high = 6.93145751953125e-1;
     static constexpr double ln2_low = 1.42860682030941723212e-6;
     static constexpr double shift = 6755399441055744.0;  // 1.5 * 2^52
-    static constexpr double largest = 708.0;
+    static constexpr double largest = 709.0;
     static constexpr double tanh_is_one = 19.1;
     static constexpr double polynomial[] = {1.0,
                                             0.50000000000000056451,
