@@ -51,7 +51,7 @@ LSTM = Cell(
     states=("h", "c"),
     projects=True,
     source=(
-        "Gers, Schmidhuber, Cummins 2000, Learning to forget, Neural Computation 12(10); "
-        "projection: Sak, Senior, Beaufays 2014, equations 1 to 7, without peepholes"
+        "Graves 2013, arXiv:1308.0850, equations 7 to 11, without peepholes; two biases as in cuDNN; "
+        "projection: Sak, Senior and Beaufays 2014, arXiv:1402.1128, equations 7 to 12"
     ),
 )
