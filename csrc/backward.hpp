@@ -6,52 +6,10 @@
 // so a run that recomputes its states from checkpoints sums in the same order and gives the same bits.
 #pragma once
 
-#include "sequence.hpp"
+#include "outer.hpp"
+#include "panels.hpp"
 
 namespace unrolled::UNROLLED_ISA {
-
-// W_hh by rows, a stage at a time: what da is multiplied by to go a step back. W_xh by rows: dx. W_hr by rows.
-// The rows lie in the order of da's columns.
-template <class Cell, class Real> struct BackwardPanels {
-    Panels<Real> hh[2], xh, hr;
-
-    void take(Arena& arena, const Shape& s, bool recurrent, bool dx) {
-        for (int stage = 0; stage < Cell::stages; ++stage)
-            take_one(arena, hh[stage], recurrent ? stage_gates<Cell>(stage) * s.H : 0, stage ? s.H : s.R());
-        take_one(arena, xh, dx ? Cell::gates * s.H : 0, s.I);
-        take_one(arena, hr, s.P, s.H);
-    }
-    // `row` has room for the longest of the sums.
-    void pack(const Shape& s, const Weights<Real>& w, const Real** row, int member, int members) {
-        for (int stage = 0; stage < Cell::stages; ++stage) {
-            const int first = Cell::stage_begin[stage], gates = stage_gates<Cell>(stage);
-            const Index length = stage ? s.H : s.R();
-            for (int g = first; g < first + gates; ++g)
-                for (Index u = 0; u < s.H; ++u)
-                    row[(Cell::h_column[g] - Cell::h_column[first]) * s.H + u] = w.W_hh + (g * s.H + u) * length;
-            pack_one(hh[stage], row, length, member, members);
-        }
-        for (int g = 0; g < Cell::gates; ++g)
-            for (Index u = 0; u < s.H; ++u) row[Cell::x_column[g] * s.H + u] = w.W_xh + (g * s.H + u) * s.I;
-        pack_one(xh, row, s.I, member, members);
-        for (Index i = 0; i < s.P; ++i) row[i] = w.W_hr + i * s.H;
-        pack_one(hr, row, s.H, member, members);
-    }
-
-private:
-    static void take_one(Arena& arena, Panels<Real>& p, Index k, Index columns) {
-        p = {arena.take<Real>(k * vectors_for<Real>(columns) * kLanes<Real>), nullptr, k, vectors_for<Real>(columns),
-             kPanelVectors};
-    }
-    static void pack_one(const Panels<Real>& p, const Real* const* row, Index columns, int member, int members) {
-        if (!p.k) return;
-        const Part part(p.count(), member, members);
-        for (Index panel = part.from; panel < part.to; ++panel) {
-            const Index from = panel * kPanelVectors * kLanes<Real>;
-            pack_rows(row, p.k, from, columns - from, p.width(panel), p.at(panel));
-        }
-    }
-};
 
 template <class Cell, class Real> class BackwardPass {
 public:
@@ -59,7 +17,7 @@ public:
         : f_(f), s_(f.shape), order_(order), how_(how), block_steps_(block_steps()) {}
 
     static Division divide(const Shape& s, const Order& order, int threads) {
-        return UNROLLED_ISA::divide<Real>(s, order, Cell::gates, Cell::stages, threads);
+        return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
     }
 
     // The rows of the current step, each thread its own; and buffers for its part of the weights' gradients.
@@ -67,13 +25,13 @@ public:
         const Real **gates, **saved, **h_before, **c_before, **c, **h, **dh_out, **dh, **list;
         Real **da, **dh_before, **gated;
         Index* b;
-        Real *packed_left, *packed_right;
+        PackedFactors<Real> packed;
     };
     // A block of steps: a row for every step of every sequence in it. Two, so that one is summed up while no
     // thread yet overwrites it.
     struct Block {
-        Real *da, *dh;                         // [rows, D*H]; with a projection [rows, P]
-        const Real **x, **h_before, **saved;   // what entered at that row
+        Real *da, *dh;                        // [rows, D*H]; with a projection [rows, P]
+        const Real **x, **h_before, **saved;  // what entered at that row
         Real** dx;
     };
 
@@ -85,11 +43,11 @@ public:
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
         if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
         if (s_.P) dm_ = arena.take<Real>(order_.rows * s_.H);
-        db_ = arena.take<Real>(d_h() + kSlack);
+        db_ = arena.take<Real>(d_h() + kPanelWidth<Real>);
         narrow_ = s_.I < kLanes<Real> ? arena.take<Real>(s_.I * gh()) : nullptr;
         for (Block& block : blocks_) {
-            block.da = arena.take<Real>(block_rows * d_h() + kSlack);
-            block.dh = s_.P ? arena.take<Real>(block_rows * s_.P + kSlack) : nullptr;
+            block.da = arena.take<Real>(block_rows * d_h() + kPanelWidth<Real>);
+            block.dh = s_.P ? arena.take<Real>(block_rows * s_.P + kPanelWidth<Real>) : nullptr;
             block.x = arena.take<const Real*>(block_rows);
             block.h_before = arena.take<const Real*>(block_rows);
             block.saved = arena.take<const Real*>(block_rows);
@@ -101,44 +59,30 @@ public:
         const Index rows = order_.rows, block_rows = block_steps_ * rows;
         const Index longest = block_rows + d_h() + s_.P;
         own.list = arena.take<const Real*>(longest);
-        for (const Real*** each : {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
+        for (const Real*** each :
+             {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
             *each = arena.take<const Real*>(rows);
         for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
         own.b = arena.take<Index>(rows);
-        const Index columns = (gh() > s_.P ? gh() : s_.P) / how_.threads + 2 * kGroup;
-        own.packed_left = arena.take<Real>(block_rows * columns);
-        own.packed_right = arena.take<Real>(block_rows * kPanelVectors * kLanes<Real>);
+        const Index columns = gh() > s_.P ? gh() : s_.P;
+        own.packed = PackedFactors<Real>::take(arena, block_rows, columns / sharers() + kGroup);
         return own;
     }
 
-    void run(Team& team, int member, Own own) {
-        panels_.pack(s_, f_.weights, own.list, member, team.size());
-        begin(Part(order_.rows, member, team.size()), member);
-        clear_padding(Part(s_.B, member, team.size()));
-        team.barrier();
-        const Share share(order_, how_, member, team.size());
-        bool first_block = true;
-        int which = 0;
-        for (Index to = order_.steps; to > 0; which ^= 1) {
-            const Index from = (to - 1) / block_steps_ * block_steps_;
-            Index rows = 0;
-            for (Index i = to - 1; i >= from; --i) {
-                step(team, member, own, share, blocks_[which], i, rows);
-                rows += order_.active(time(i));
-            }
-            team.barrier();
-            sum_up(team, member, own, blocks_[which], rows, first_block);
-            first_block = false;
-            to = from;
-        }
-        team.barrier();
-        finish(Part(s_.B, member, team.size()), Part(order_.rows, member, team.size()), member, first_block);
+    void run(Member& me, const Own& own) {
+        panels_.pack(s_, f_.weights, own.list, me.number, me.count);
+        begin(Part(order_.rows, me), me.number);
+        clear_padding(Part(s_.B, me));
+        me.meet();
+        const Share share(order_, how_.by, me);
+        const bool stays = how_.by == By::products ? run_behind(me, own, share) : run_together(me, own, share);
+        if (!stays) return;
+        me.meet();
+        finish(Part(s_.B, me), Part(order_.rows, me), me.number);
     }
 
 private:
-    static constexpr int kGroup = tile_rows(kPanelVectors);                 // columns of da that a tile sums
-    static constexpr Index kSlack = kPanelVectors * kLanes<Real>;           // a register may read past the last row
-    static constexpr int kFirstH = Cell::h_column[0];                       // da's first column of hw
+    static constexpr int kFirstH = Cell::h_column[0];  // da's first column of hw
     static constexpr bool kGated = Cell::stages == 2;
 
     Index d_h() const { return Cell::da_columns * s_.H; }
@@ -152,6 +96,64 @@ private:
     Index block_steps() const {
         const Index rows = s_.H <= 256 ? 256 : s_.H <= 512 ? 512 : 1024;
         return s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
+    }
+
+    // Threads among which a block's sums are divided, at the least.
+    int sharers() const {
+        return how_.by == By::products ? how_.threads - 1 : how_.by == By::units ? 1 : how_.threads;
+    }
+
+    // The block of steps that ends before `to`.
+    Part block_before(Index to) const {
+        Part steps(to, 0, 1);
+        steps.from = (to - 1) / block_steps_ * block_steps_;
+        return steps;
+    }
+    Index rows_of(const Part& steps) const {
+        Index rows = 0;
+        for (Index i = steps.from; i < steps.to; ++i) rows += order_.active(time(i));
+        return rows;
+    }
+
+    // All steps of a block, last first. False: this member is to leave.
+    bool go_through(Member& me, const Own& own, const Share& share, Block& block, const Part& steps) {
+        Index row = 0;
+        for (Index i = steps.to - 1; i >= steps.from; --i) {
+            if (!step(me, own, share, block, i, row)) return false;
+            row += order_.active(time(i));
+        }
+        return true;
+    }
+
+    // Divided by rows or units: all go through a block, then all sum it up.
+    bool run_together(Member& me, const Own& own, const Share& share) {
+        int which = 0;
+        for (Index to = order_.steps; to > 0; which ^= 1) {
+            const Part steps = block_before(to);
+            if (!go_through(me, own, share, blocks_[which], steps)) return false;
+            me.meet();
+            sum_up(own, blocks_[which], rows_of(steps), to == order_.steps, me.number, me.count);
+            to = steps.from;
+        }
+        return true;
+    }
+
+    // A relay: member 0 goes through the steps, the others sum up the block before.
+    bool run_behind(Member& me, const Own& own, const Share& share) {
+        int which = 0;
+        Part behind(0, 0, 1);
+        for (Index to = order_.steps; to > 0; which ^= 1, me.meet()) {
+            const Part steps = block_before(to);
+            if (me.number == 0) go_through(me, own, share, blocks_[which], steps);
+            else if (behind.size())
+                sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, me.number - 1,
+                       me.count - 1);
+            behind = steps;
+            to = steps.from;
+        }
+        if (behind.size())
+            sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, me.number, me.count);
+        return true;
     }
 
     // What comes back into the last step of every sequence.
@@ -176,10 +178,11 @@ private:
         return f_.tape.c + tape_at(s_.reverse ? t + 1 : t - 1, b) * s_.H;
     }
 
-    // One step back: from dL/dh_t to da_t, and from there to dL/dh of the step before.
-    void step(Team& team, int member, const Own& own, const Share& share, Block& block, Index i, Index block_row) {
+    // One step back: from dL/dh_t to da_t, and from there to dL/dh of the step before. False: leave.
+    bool step(Member& me, const Own& own, const Share& share, Block& block, Index i, Index block_row) {
         const Index t = time(i), rows = share.among(order_.active(t)), H = s_.H;
-        const bool records = !how_.by_units || member == 0;  // one thread fills in what the block shares
+        const bool records =
+            how_.by != By::units || me.number == 0;  // one thread fills in what the block shares
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place), r = block_row + place;
             own.b[k] = b;
@@ -204,19 +207,21 @@ private:
             if (s_.P) project_row(own, block, k, r, place, t);
         }
         if (s_.P) product(rows, own.dh, panels_.hr, 0, panels_.hr.count(), H, own.gated);
-        const Part units = how_.by_units ? unit_part(team, member) : Part(H, 0, 1);
+        const Part units = how_.by == By::units ? Part(H, me, kPanelWidth<Real>) : Part(H, 0, 1);
         const bool back = i > 0 || f_.dh_0;
         for (Index k = 0; k < rows; ++k)
-            for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<Cell::stages - 1>(own, share, k, u, t);
-        if (how_.by_units) team.barrier();
+            for (Index u = units.from; u < units.to; u += kLanes<Real>)
+                apply<Cell::stages - 1>(own, share, k, u, t);
+        if (how_.by == By::units && !me.meet_or_part()) return false;
         if constexpr (kGated) {
-            go_back(team, member, own, 1, rows, own.gated, s_.H, Into::fresh);
+            go_back(me, own, 1, rows, own.gated, s_.H, Into::fresh);
             for (Index k = 0; k < rows; ++k)
                 for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<0>(own, share, k, u, t);
-            if (how_.by_units) team.barrier();
+            if (how_.by == By::units && !me.meet_or_part()) return false;
         }
-        if (back) go_back(team, member, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);
+        if (back) go_back(me, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);
         if (s_.reset) cut(own, rows, t, share, units);
+        return true;
     }
 
     // dL/dh of a row under a projection, in full, which both W_hr and its gradient want.
@@ -231,16 +236,13 @@ private:
         own.gated[k] = dm_ + place * s_.H;
     }
 
-    Part unit_part(const Team& team, int member) const {
-        return Part(s_.H, member, team.size(), kPanelVectors * kLanes<Real>);
-    }
-
     // The recurrent product of a stage, backwards: out = (out +) da W_hh.
-    void go_back(Team& team, int member, const Own& own, int stage, Index rows, Real* const* out, Index columns, Into into) {
+    void go_back(const Member& me, const Own& own, int stage, Index rows, Real* const* out, Index columns,
+                 Into into) {
         const Panels<Real>& panels = panels_.hh[stage];
         const Index column = Cell::h_column[Cell::stage_begin[stage]] * s_.H;
         for (Index k = 0; k < rows; ++k) own.list[k] = own.da[k] + column;
-        const Part part = how_.by_units ? Part(panels.count(), member, team.size()) : Part(panels.count(), 0, 1);
+        const Part part = how_.by == By::units ? Part(panels.count(), me) : Part(panels.count(), 0, 1);
         product(rows, own.list, panels, part.from, part.to, columns, out, into);
     }
 
@@ -278,7 +280,8 @@ private:
         for (int g = 0; g < Cell::gates; ++g) {
             if (Cell::da_stage[g] != stage_number) continue;
             put(own.da[k] + Cell::x_column[g] * H, p.da[Cell::x_column[g]]);
-            if (Cell::h_column[g] != Cell::x_column[g]) put(own.da[k] + Cell::h_column[g] * H, p.da[Cell::h_column[g]]);
+            if (Cell::h_column[g] != Cell::x_column[g])
+                put(own.da[k] + Cell::h_column[g] * H, p.da[Cell::h_column[g]]);
             if (f_.da) put(f_.da + kept * gh() + g * H, p.da[Cell::x_column[g]]);
         }
         if constexpr (Cell::reads_h) put(own.dh_before[k], p.dh_before);
@@ -305,92 +308,35 @@ private:
         return 0;
     }
 
-    // The block's share of all weights' gradients, each thread its own columns of da; and its dx, each thread
-    // its own rows.
-    void sum_up(Team& team, int member, const Own& own, const Block& block, Index rows, bool first) {
+    // A block's share of all weights' gradients, and its dx; a part of it, as number `number` of `count`.
+    void sum_up(const Own& own, const Block& block, Index rows, bool first, int number, int count) {
         const Into into = first ? Into::fresh : Into::added;
-        const int members = team.size();
-        sum_columns(block.da, rows, Part(d_h(), member, members, kSlack), first);
-        if (f_.dW_xh && narrow_) {
-            sum_narrow(own, block, rows, Part(gh(), member, members, kSlack), into);
-        } else if (f_.dW_xh) {
-            sum_weights(own, {block.da, d_h(), Part(gh(), member, members, kGroup)}, block.x, rows, s_.I, into,
-                        [&](Index j) { return f_.dW_xh + x_row(j) * s_.I; });
-        }
+        const auto columns = [&](const Real* data, Index step, Index n, Index grain) {
+            return Columns<Real>{data, step, Part(n, number, count, grain)};
+        };
+        sum_columns(columns(block.da, d_h(), d_h(), kPanelWidth<Real>), rows, into, db_);
+        if (f_.dW_xh && narrow_)
+            sum_outer_narrow(own.packed, columns(block.da, d_h(), gh(), kPanelWidth<Real>), block.x, rows, s_.I,
+                             into, narrow_, gh());
+        else if (f_.dW_xh)
+            sum_outer(own.packed, columns(block.da, d_h(), gh(), kGroup), block.x, rows, s_.I, into,
+                      [&](Index j) { return f_.dW_xh + x_row(j) * s_.I; });
         if (f_.dW_hh) {
             const Real* da = block.da + kFirstH * s_.H;
             const Index plain = stage_gates<Cell>(0) * s_.H;  // rows of W_hh that h enters as it is
-            sum_weights(own, {da, d_h(), Part(plain, member, members, kGroup)}, block.h_before, rows, s_.R(), into,
-                        [&](Index j) { return f_.dW_hh + j * s_.R(); });
+            sum_outer(own.packed, columns(da, d_h(), plain, kGroup), block.h_before, rows, s_.R(), into,
+                      [&](Index j) { return f_.dW_hh + j * s_.R(); });
             if (kGated)
-                sum_weights(own, {da + plain, d_h(), Part(gh() - plain, member, members, kGroup)}, block.saved, rows,
-                            s_.H, into, [&](Index j) { return f_.dW_hh + (plain + j) * s_.H; });
+                sum_outer(own.packed, columns(da + plain, d_h(), gh() - plain, kGroup), block.saved, rows, s_.H,
+                          into, [&](Index j) { return f_.dW_hh + (plain + j) * s_.H; });
         }
         if (f_.dW_hr)
-            sum_weights(own, {block.dh, s_.P, Part(s_.P, member, members, kGroup)}, block.saved, rows, s_.H, into,
-                        [&](Index j) { return f_.dW_hr + j * s_.H; });
+            sum_outer(own.packed, columns(block.dh, s_.P, s_.P, kGroup), block.saved, rows, s_.H, into,
+                      [&](Index j) { return f_.dW_hr + j * s_.H; });
         if (f_.dx) {
-            const Part part(rows, member, members);
+            const Part part(rows, number, count);
             for (Index r = 0; r < part.size(); ++r) own.list[r] = block.da + (part.from + r) * d_h();
             product(part.size(), own.list, panels_.xh, 0, panels_.xh.count(), s_.I, block.dx + part.from);
-        }
-    }
-
-    // Columns of a matrix that is stored by rows.
-    struct Columns {
-        const Real* data;
-        Index step;
-        Part part;
-    };
-
-    // out_row(j)[.] (+)= sum over rows r of left[r][j] * right[r][.], for the columns j of left.
-    template <class OutRow>
-    void sum_weights(const Own& own, const Columns& left, const Real* const* right, Index rows, Index width, Into into,
-                     OutRow out_row) const {
-        if (left.part.size() == 0) return;
-        Real* to = own.packed_left;
-        for (Index j = left.part.from; j < left.part.to; j += kGroup)
-            for (Index r = 0; r < rows; ++r, to += kGroup)
-                for (int i = 0; i < kGroup; ++i) to[i] = left.data[r * left.step + j + i];
-        for (Index from = 0; from < width; from += kSlack) {
-            const Index wide = width - from;
-            const int vectors = int(wide < kSlack ? vectors_for<Real>(wide) : kPanelVectors);
-            pack_rows(right, rows, from, wide, vectors, own.packed_right);
-            const Real* group = own.packed_left;
-            for (Index j = left.part.from; j < left.part.to; j += kGroup, group += rows * kGroup) {
-                const int count = int(left.part.to - j < kGroup ? left.part.to - j : kGroup);
-                Real* out[kGroup];
-                for (int i = 0; i < count; ++i) out[i] = out_row(j + i) + from;
-                tile_of<Real, Left::columns>(count, vectors)({rows, &group, kGroup, own.packed_right,
-                                                              vectors * kLanes<Real>, nullptr, out, wide, into});
-            }
-        }
-    }
-
-    // The same for an input too narrow to fill a register: transposed, narrow[i][j] = sum of x[r][i] * da[r][j].
-    void sum_narrow(const Own& own, const Block& block, Index rows, const Part& columns, Into into) const {
-        const Index I = s_.I;
-        for (Index r = 0; r < rows; ++r) copy(own.packed_left + r * I, block.x[r], I);
-        for (Index from = columns.from; from < columns.to; from += kSlack) {
-            const Index wide = columns.to - from;
-            const int vectors = int(wide < kSlack ? vectors_for<Real>(wide) : kPanelVectors);
-            for (Index i = 0; i < I; i += kGroup) {
-                const Real* left = own.packed_left + i;
-                Real* out[kGroup];
-                const int count = int(I - i < kGroup ? I - i : kGroup);
-                for (int j = 0; j < count; ++j) out[j] = narrow_ + (i + j) * gh() + from;
-                tile_of<Real, Left::columns>(count, vectors)(
-                    {rows, &left, I, block.da + from, d_h(), nullptr, out, wide, into});
-            }
-        }
-    }
-
-    void sum_columns(const Real* da, Index rows, const Part& columns, bool first) const {
-        for (Index j = columns.from; j < columns.to; j += kLanes<Real>) {
-            Vec<Real> sum = splat<Real>(0);
-            for (Index r = 0; r < rows; ++r) sum = sum + load(da + r * d_h() + j);
-            const Index left = columns.to - j;
-            store_up_to(db_ + j, first ? sum : sum + load_up_to(db_ + j, left), left);
         }
     }
 
@@ -408,7 +354,7 @@ private:
             }
     }
 
-    void finish(const Part& batch, const Part& places, int member, bool nothing_ran) const {
+    void finish(const Part& batch, const Part& places, int member) const {
         const Index R = s_.R(), H = s_.H;
         for (Index i = places.from; i < places.to; ++i) {
             const Index b = order_.row(i);
@@ -421,7 +367,7 @@ private:
             if (Cell::has_c && f_.dc_0) copy_or_clear(f_.dc_0 + b * H, f_.dc_n ? f_.dc_n + b * H : nullptr, H);
         }
         if (member) return;
-        if (nothing_ran) {
+        if (order_.steps == 0) {
             clear(db_, d_h());
             if (f_.dW_xh) clear(f_.dW_xh, gh() * s_.I);
             if (f_.dW_hh) clear(f_.dW_hh, gh() * R);
@@ -452,6 +398,8 @@ private:
     Real* narrow_ = nullptr;  // dW_xh transposed, where I is less than a register
 };
 
-template <class Cell, class Real> void backward(const Backward<Real>& f) { run_pass<BackwardPass<Cell, Real>>(f); }
+template <class Cell, class Real> void backward(const Backward<Real>& f) {
+    run_pass<BackwardPass<Cell, Real>>(f);
+}
 
 }  // namespace unrolled::UNROLLED_ISA

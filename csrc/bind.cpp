@@ -1,4 +1,5 @@
-// The door from Python: addresses in, nothing out. native.py says what each argument is; kernels.h what it means.
+// The door from Python: addresses in, nothing out. native.py says what each argument is; kernels.h what it
+// means.
 #include <nanobind/nanobind.h>
 
 #include <cstring>
@@ -17,8 +18,10 @@ using Address = std::uintptr_t;
 
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
-template <class Real> Weights<Real> weights(Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr) {
-    return {at<const Real>(W_xh), at<const Real>(W_hh), at<const Real>(b_xh), at<const Real>(b_hh), at<const Real>(W_hr)};
+template <class Real>
+Weights<Real> weights(Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr) {
+    return {at<const Real>(W_xh), at<const Real>(W_hh), at<const Real>(b_xh), at<const Real>(b_hh),
+            at<const Real>(W_hr)};
 }
 
 // A cell and a dtype as one number, native.code.
@@ -26,7 +29,8 @@ struct Code {
     CellId cell;
     bool is_double;
     explicit Code(int code) : cell(CellId(code / 2)), is_double(code % 2) {
-        if (code < 0 || code >= 2 * int(CellId::count)) throw std::invalid_argument("native: no cell has that code");
+        if (code < 0 || code >= 2 * int(CellId::count))
+            throw std::invalid_argument("native: no cell has that code");
     }
     // Calls f(Real()) with the dtype's type.
     template <class F> auto with_real(F f) const { return is_double ? f(double()) : f(float()); }
@@ -34,10 +38,11 @@ struct Code {
 
 void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P, int reverse, Address lengths,
              Address reset, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr, Address x,
-             Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row, Address h_n,
-             Address c_n, Address gates, Address saved, Address c) {
+             Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
+             Address h_n, Address c_n, Address gates, Address saved, Address c) {
     const Code which(code);
-    const Shape shape{T, B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset), threads};
+    const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
+                      threads};
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Forward<Real> f{shape,
@@ -55,14 +60,15 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
 }
 
 void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P, int reverse, Address lengths,
-              Address reset, Index tape_batch, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr,
-              Address x, Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
-              Address gates, Address saved, Address c, Address dh_out, Index dh_out_step, Index dh_out_row,
-              Address dh_n, Address dc_n, Address dx, Index dx_step, Index dx_row, Address dW_xh, Address dW_hh,
-              Address db_xh, Address db_hh, Address dW_hr, Address dh_0, Address dc_0, Address dh, Address dh_carry,
-              Address dc, Address da) {
+              Address reset, Index tape_batch, Address W_xh, Address W_hh, Address b_xh, Address b_hh,
+              Address W_hr, Address x, Index x_step, Index x_row, Address h_0, Address c_0, Address h,
+              Index h_step, Index h_row, Address gates, Address saved, Address c, Address dh_out,
+              Index dh_out_step, Index dh_out_row, Address dh_n, Address dc_n, Address dx, Index dx_step,
+              Index dx_row, Address dW_xh, Address dW_hh, Address db_xh, Address db_hh, Address dW_hr,
+              Address dh_0, Address dc_0, Address dh, Address dh_carry, Address dc, Address da) {
     const Code which(code);
-    const Shape shape{T, B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset), threads};
+    const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
+                      threads};
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Backward<Real> f{shape,
@@ -107,8 +113,8 @@ public:
         });
     }
 
-    void forward(Index T, Address x, Index x_step, Index x_row, Address h, Index h_step, Index h_row, Address h_state,
-                 Address c_state) const {
+    void forward(Index T, Address x, Index x_step, Index x_row, Address h, Index h_step, Index h_row,
+                 Address h_state, Address c_state) const {
         Shape shape = shape_;
         shape.T = T;
         which_.with_real([&](auto real) {
@@ -155,7 +161,8 @@ NB_MODULE(_native, m) {
     });
     m.def("isa", [] { return isa().name; });
     m.def("set_isa", [](const char* name) {
-        if (!set_isa(name)) throw std::invalid_argument("native.set_isa: this machine has no such instruction set");
+        if (!set_isa(name))
+            throw std::invalid_argument("native.set_isa: this machine has no such instruction set");
     });
     nb::class_<Stream>(m, "Stream")
         .def(nb::init<int, Index, Index, Index, Index, Address, Address, Address, Address, Address>())

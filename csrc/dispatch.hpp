@@ -23,8 +23,12 @@ struct Kernels {
 };
 
 template <class Real> const Passes<Real>& passes(const Kernels& kernels, CellId cell);
-template <> inline const Passes<float>& passes(const Kernels& k, CellId cell) { return k.of_float.cell[int(cell)]; }
-template <> inline const Passes<double>& passes(const Kernels& k, CellId cell) { return k.of_double.cell[int(cell)]; }
+template <> inline const Passes<float>& passes(const Kernels& k, CellId cell) {
+    return k.of_float.cell[int(cell)];
+}
+template <> inline const Passes<double>& passes(const Kernels& k, CellId cell) {
+    return k.of_double.cell[int(cell)];
+}
 
 struct Isa {
     const char* name;

@@ -1,40 +1,47 @@
 // The way forward: h_t = f(h_{t-1}, x_t) over a whole sequence, for any cell.
 #pragma once
 
-#include "sequence.hpp"
+#include "panels.hpp"
 
 namespace unrolled::UNROLLED_ISA {
-
-// Rows of x that are multiplied at once: enough for full tiles, few enough to be still in cache when their
-// steps come.
-constexpr Index kChunkRows = 128;
 
 template <class Cell, class Real> class ForwardPass {
 public:
     ForwardPass(const Forward<Real>& f, const Order& order, Division how)
-        : f_(f), s_(f.shape), order_(order), how_(how), training_(f.tape.gates != nullptr) {}
+        : f_(f),
+          s_(f.shape),
+          order_(order),
+          how_(how),
+          training_(f.tape.gates != nullptr),
+          unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack) {}
 
     static Division divide(const Shape& s, const Order& order, int threads) {
-        return UNROLLED_ISA::divide<Real>(s, order, Cell::gates, Cell::stages, threads);
+        return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
     }
 
+    // Room for what is not on a tape: the gates of a chunk or two, and the state before the projection or after the
+    // reset gate. A thread's own, or all threads' where they work at the same rows.
+    struct Unkept {
+        Real *gates = nullptr, *m = nullptr;
+    };
     // What a thread keeps for itself: where the rows of a chunk of x, and those of the current step, lie.
     struct Own {
         const Real **x, **before, **c_before;
         Real **xw_out, **gates, **h, **h_final, **c, **saved;
-        Real *sums, *xw, *m;
+        Real* sums;
+        Unkept unkept;
     };
 
     void take_shared(Arena& arena) {
         if (f_.packed) {
             Arena packed(const_cast<void*>(f_.packed));
             panels_.take(packed, s_, true);
-        } else {
+        } else if (!unpacked_) {
             panels_.take(arena, s_, order_.steps > 1 || f_.h_0);
         }
         zeros_ = arena.take<Real>(widest());
         if (Cell::has_c && !f_.tape.c) c_now_ = f_.c_n ? f_.c_n : arena.take<Real>(s_.B * s_.H);
-        if (how_.by_units) take_rows(arena, xw_, m_);
+        if (how_.by != By::rows) take_rows(arena, shared_);
     }
     Own take_own(Arena& arena) const {
         Own own;
@@ -48,37 +55,41 @@ public:
         own.h_final = arena.take<Real*>(rows);
         own.c = arena.take<Real*>(rows);
         own.saved = arena.take<Real*>(rows);
-        own.sums = arena.take<Real>(kSumRows * kSumLength);
-        own.xw = xw_, own.m = m_;
-        if (!how_.by_units) take_rows(arena, own.xw, own.m);
+        own.sums = arena.take<Real>(unpacked_ ? gh() + kSumLength : kSumRows * kSumLength);
+        own.unkept = shared_;
+        if (how_.by == By::rows) take_rows(arena, own.unkept);
         return own;
     }
 
-    void run(Team& team, int member, Own own) {
-        if (!f_.packed) panels_.pack(s_, f_.weights, member, team.size());
-        if (member == 0) clear(zeros_, widest());
-        team.barrier();
-        const Share share(order_, how_, member, team.size());
-        for (Index from = 0; from < order_.steps; from += chunk_steps()) {
-            const Index to = from + chunk_steps() < order_.steps ? from + chunk_steps() : order_.steps;
-            input_product(team, member, own, share, from, to);
-            for (Index i = from; i < to; ++i) advance(team, member, own, share, i, from);
-        }
-        team.barrier();
-        finish(Part(s_.B, member, team.size()));
+    void run(Member& me, const Own& own) {
+        if (!f_.packed && !unpacked_) panels_.pack(s_, f_.weights, me.number, me.count);
+        if (me.number == 0) clear(zeros_, widest());
+        me.meet();
+        const Share share(order_, how_.by, me);
+        const bool stays = how_.by == By::products ? run_ahead(me, own, share) : run_together(me, own, share);
+        if (!stays) return;
+        me.meet();
+        finish(Part(s_.B, me));
     }
 
 private:
-    static constexpr Index kSumRows = 32;                            // rows, or rows times panels, summed before
-    static constexpr Index kSumLength = kPanelVectors * kLanes<Real>;  // their gates are applied
+    static constexpr Index kTooFewToPack = 2;  // rows of x
+    static constexpr Index kSumRows = 32;      // rows, or rows times panels, summed before their gates are applied
+    static constexpr Index kSumLength = kPanelWidth<Real>;
 
-    Index most_rows() const { return how_.by_units ? order_.rows : order_.rows / how_.threads + 1; }
-    Index chunk_steps() const { return most_rows() >= kChunkRows ? 1 : kChunkRows / most_rows(); }
+    Index most_rows() const { return how_.by == By::rows ? order_.rows / how_.threads + 1 : order_.rows; }
+    // Enough rows of x for full tiles, few enough to be still in cache when their steps come; and in a relay,
+    // few enough to keep all busy.
+    Index chunk_steps() const {
+        const Index rows = how_.by == By::products ? 32 : 128;
+        return most_rows() >= rows ? 1 : rows / most_rows();
+    }
+    Index kept_steps() const { return how_.by == By::products ? 2 * chunk_steps() : chunk_steps(); }
     Index widest() const { return s_.R() > s_.H ? s_.R() : s_.H; }
-    // Rows for what is not kept: the gates of a chunk, and the state before the projection or after the reset.
-    void take_rows(Arena& arena, Real*& xw, Real*& m) const {
-        xw = Cell::keeps_gates && !training_ ? arena.take<Real>(chunk_steps() * most_rows() * gh()) : nullptr;
-        m = (Cell::stages == 2 || s_.P) && !f_.tape.saved ? arena.take<Real>(most_rows() * s_.H) : nullptr;
+    void take_rows(Arena& arena, Unkept& unkept) const {
+        if (Cell::keeps_gates && !training_)
+            unkept.gates = arena.take<Real>(kept_steps() * most_rows() * gh());
+        if ((Cell::stages == 2 || s_.P) && !f_.tape.saved) unkept.m = arena.take<Real>(most_rows() * s_.H);
     }
     Index gh() const { return Cell::gates * s_.H; }
     Index time(Index i) const { return s_.reverse ? order_.steps - 1 - i : i; }
@@ -86,28 +97,70 @@ private:
 
     // Where x W_xh' + b_xh of a row is put, and its gates after it: on the tape, or in scratch memory; a cell
     // whose gate is its output has both there.
-    Real* gates_row(const Own& own, Index t, Index b, Index place) const {
+    Real* gates_row(const Own& own, Index i, Index b, Index k) const {
+        const Index t = time(i);
         if constexpr (!Cell::keeps_gates) return f_.h.at(t, b);
-        else return training_ ? f_.tape.gates + at(t, b) * gh() : own.xw + place * gh();
+        else if (training_) return f_.tape.gates + at(t, b) * gh();
+        else return own.unkept.gates + (i % kept_steps() * most_rows() + k) * gh();
     }
 
-    void input_product(Team& team, int member, const Own& own, const Share& share, Index from, Index to) {
+    // The chunk of steps that begins at `from`.
+    Part chunk(Index from) const {
+        Part steps(order_.steps, 0, 1);
+        steps.from = from;
+        if (from + chunk_steps() < steps.to) steps.to = from + chunk_steps();
+        return steps;
+    }
+
+    // A member's part of the input products of a chunk, as number `number` of `count` who share them.
+    void input_product(const Own& own, const Share& share, const Part& steps, int number, int count) const {
         Index n = 0;
-        for (Index i = from; i < to; ++i) {
+        for (Index i = steps.from; i < steps.to; ++i) {
             const Index t = time(i), rows = share.among(order_.active(t));
             for (Index k = 0; k < rows; ++k, ++n) {
                 const Index b = order_.row(share.at(k));
                 own.x[n] = f_.x.at(t, b);
-                own.xw_out[n] = gates_row(own, t, b, (i - from) * share.count + k);
+                own.xw_out[n] = gates_row(own, i, b, k);
             }
         }
-        if (how_.by_units) {
-            const Part part(n, member, team.size());
-            product(part.size(), own.x + part.from, panels_.xh, 0, panels_.xh.count(), gh(), own.xw_out + part.from);
-            team.barrier();
-        } else {
-            product(n, own.x, panels_.xh, 0, panels_.xh.count(), gh(), own.xw_out);
+        if (unpacked_) {
+            for (Index r = 0; r < n; ++r)
+                product_unpacked(own.x[r], f_.weights.W_xh, f_.weights.b_xh, gh(), s_.I, own.xw_out[r]);
+            return;
         }
+        const Part part(n, number, count);
+        product(part.size(), own.x + part.from, panels_.xh, 0, panels_.xh.count(), gh(),
+                own.xw_out + part.from);
+    }
+
+    // Divided by rows or units. False: this member is to leave.
+    bool run_together(Member& me, const Own& own, const Share& share) {
+        for (Index from = 0; from < order_.steps; from += chunk_steps()) {
+            const Part steps = chunk(from);
+            if (how_.by == By::rows) {
+                input_product(own, share, steps, 0, 1);
+            } else {
+                input_product(own, share, steps, me.number, me.count);
+                me.meet();
+            }
+            for (Index i = steps.from; i < steps.to; ++i)
+                if (!advance(me, own, share, i)) return false;
+        }
+        return true;
+    }
+
+    // A relay: member 0 goes through the steps, the others stay a chunk ahead with the input products.
+    bool run_ahead(Member& me, const Own& own, const Share& share) {
+        input_product(own, share, chunk(0), me.number, me.count);
+        me.meet();
+        for (Index from = 0; from < order_.steps; from += chunk_steps(), me.meet()) {
+            const Part steps = chunk(from);
+            if (me.number == 0)
+                for (Index i = steps.from; i < steps.to; ++i) advance(me, own, share, i);
+            else if (steps.to < order_.steps)
+                input_product(own, share, chunk(steps.to), me.number - 1, me.count - 1);
+        }
+        return true;
     }
 
     const Real* entering_h(Index t, Index i, Index b) const {
@@ -121,36 +174,45 @@ private:
         return f_.tape.c ? f_.tape.c + at(s_.reverse ? t + 1 : t - 1, b) * s_.H : c_now_ + b * s_.H;
     }
 
-    void advance(Team& team, int member, const Own& own, const Share& share, Index i, Index chunk_from) {
+    // Step i of all rows. False: this member is to leave.
+    bool advance(Member& me, const Own& own, const Share& share, Index i) {
         const Index t = time(i), rows = share.among(order_.active(t));
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place);
             own.before[k] = entering_h(t, place, b);
-            own.gates[k] = gates_row(own, t, b, (i - chunk_from) * share.count + k);
+            own.gates[k] = gates_row(own, i, b, k);
             own.h_final[k] = f_.h.at(t, b);
             if constexpr (Cell::has_c) {
                 own.c_before[k] = entering_c(t, place, b);
                 own.c[k] = f_.tape.c ? f_.tape.c + at(t, b) * s_.H : c_now_ + b * s_.H;
             }
             if (Cell::has_saved || s_.P)
-                own.saved[k] = f_.tape.saved ? f_.tape.saved + at(t, b) * s_.H : own.m ? own.m + k * s_.H : nullptr;
+                own.saved[k] = f_.tape.saved  ? f_.tape.saved + at(t, b) * s_.H
+                               : own.unkept.m ? own.unkept.m + k * s_.H
+                                              : nullptr;
             own.h[k] = s_.P ? own.saved[k] : own.h_final[k];
         }
         const bool no_past = i == 0 && !f_.h_0;
-        stage<0>(team, member, own, rows, own.before, no_past);
-        if constexpr (Cell::stages == 2) stage<1>(team, member, own, rows, own.saved, no_past);
+        if (!stage<0>(me, own, rows, own.before, no_past)) return false;
+        if constexpr (Cell::stages == 2)
+            if (!stage<1>(me, own, rows, own.saved, no_past)) return false;
         if (s_.P) product(rows, own.h, panels_.hr, 0, panels_.hr.count(), s_.P, own.h_final);
+        return true;
     }
 
     // The recurrent product of a stage and then its gates, while the sums are at hand: a few panels of a few
     // rows at a time, so that neither the sums leave the first-level cache nor one gate waits for another.
     template <int stage_number>
-    void stage(Team& team, int member, const Own& own, Index rows, const Real* const* left, bool no_past) {
+    bool stage(Member& me, const Own& own, Index rows, const Real* const* left, bool no_past) {
+        if (unpacked_) {
+            stage_unpacked<stage_number>(own, rows, left, no_past);
+            return true;
+        }
         const Panels<Real>& panels = panels_.hh[stage_number];
         Part part(panels.count(), 0, 1);
-        if (how_.by_units) {
+        if (how_.by == By::units) {
             const Index units_a_panel = panels.per_panel / stage_gates<Cell>(stage_number);
-            const Part units(vectors_for<Real>(s_.H), member, team.size(), kPanelVectors);
+            const Part units(vectors_for<Real>(s_.H), me, kPanelVectors);
             part.from = units.from / units_a_panel;
             part.to = (units.to + units_a_panel - 1) / units_a_panel;
         }
@@ -159,16 +221,32 @@ private:
             const Index to = from + at_once < part.to ? from + at_once : part.to;
             for (Index first = 0; first < rows; first += kSumRows) {
                 const Index n = rows - first < kSumRows ? rows - first : kSumRows;
-                for (Index p = from; p < to; ++p) sum(panels, p, n, left + first, own.sums + (p - from) * n * kSumLength, no_past);
+                for (Index p = from; p < to; ++p)
+                    sum(panels, p, n, left + first, own.sums + (p - from) * n * kSumLength, no_past);
                 for (Index p = from; p < to; ++p)
                     apply_panel<stage_number>(own, panels, p, first, n, own.sums + (p - from) * n * kSumLength);
             }
         }
-        if (how_.by_units) team.barrier();
+        return how_.by != By::units || me.meet_or_part();
+    }
+
+    // The same for so few rows that packing W_hh would cost more than it saves.
+    template <int stage_number>
+    void stage_unpacked(const Own& own, Index rows, const Real* const* left, bool no_past) {
+        constexpr int gates = stage_gates<Cell>(stage_number);
+        const Index length = stage_number ? s_.H : s_.R(), first = Cell::stage_begin[stage_number] * s_.H;
+        const Weights<Real>& w = f_.weights;
+        const Real* const bias = w.b_hh ? w.b_hh + first : nullptr;
+        for (Index r = 0; r < rows; ++r) {
+            if (no_past) copy_or_clear(own.sums, bias, gates * s_.H);
+            else product_unpacked(left[r], w.W_hh + first * length, bias, gates * s_.H, length, own.sums);
+            for (Index u = 0; u < s_.H; u += kLanes<Real>) apply<stage_number>(own, r, u, own.sums + u, s_.H);
+        }
     }
 
     // One panel's sums of n rows, kSumLength apart.
-    void sum(const Panels<Real>& panels, Index p, Index n, const Real* const* left, Real* to, bool no_past) const {
+    void sum(const Panels<Real>& panels, Index p, Index n, const Real* const* left, Real* to,
+             bool no_past) const {
         const int vectors = panels.width(p);
         const Index row_length = Index(vectors) * kLanes<Real>;
         if (no_past) {
@@ -180,34 +258,38 @@ private:
             each_tile(n, tile_rows(vectors), [&](Index first, int rows) {
                 const Real* a[kTallestTile];
                 Real* out[kTallestTile];
-                for (int r = 0; r < rows; ++r) a[r] = left[first + r] + k, out[r] = to + (first + r) * kSumLength;
-                tile_of<Real, Left::rows>(rows, vectors)({k_now, a, 1, panels.at(p) + k * row_length, row_length,
-                                                          panels.init_at(p), out, row_length,
-                                                          k ? Into::resumed : Into::fresh});
+                for (int r = 0; r < rows; ++r)
+                    a[r] = left[first + r] + k, out[r] = to + (first + r) * kSumLength;
+                tile_of<Real, Left::rows>(
+                    rows, vectors)({k_now, a, 1, panels.at(p) + k * row_length, row_length, panels.init_at(p),
+                                    out, row_length, k ? Into::resumed : Into::fresh});
             });
         }
     }
 
     template <int stage_number>
-    void apply_panel(const Own& own, const Panels<Real>& panels, Index p, Index first, Index n, const Real* sums) {
+    void apply_panel(const Own& own, const Panels<Real>& panels, Index p, Index first, Index n,
+                     const Real* sums) {
         constexpr int gates = stage_gates<Cell>(stage_number), lanes = kLanes<Real>;
         const int units = panels.width(p) / gates;
         const Index unit = p * panels.per_panel / gates * lanes;
         for (Index r = 0; r < n; ++r)
             for (int u = 0; u < units; ++u)
-                apply<stage_number>(own, first + r, unit + u * lanes, sums + r * kSumLength + u * gates * lanes);
+                apply<stage_number>(own, first + r, unit + u * lanes, sums + r * kSumLength + u * gates * lanes,
+                                    lanes);
     }
 
     // The cell's own function on one register of units of one row.
-    template <int stage_number> UNROLLED_INLINE void apply(const Own& own, Index row, Index unit, const Real* hw) {
-        constexpr int lanes = kLanes<Real>, first = Cell::stage_begin[stage_number];
+    template <int stage_number>
+    UNROLLED_INLINE void apply(const Own& own, Index row, Index unit, const Real* hw, Index hw_step) {
+        constexpr int first = Cell::stage_begin[stage_number];
         const Index left = s_.H - unit;
         const auto get = [&](const Real* from) { return load_up_to(from + unit, left); };
         const auto put = [&](Real* to, Vec<Real> v) { store_up_to(to + unit, v, left); };
         constexpr bool last = stage_number == Cell::stages - 1;
         Point<Real> p;
         for (int g = 0; g < stage_gates<Cell>(stage_number); ++g) {
-            p.hw[g] = load(hw + g * lanes);
+            p.hw[g] = load(hw + g * hw_step);
             p.xw[first + g] = get(own.gates[row] + (first + g) * s_.H);
         }
         if constexpr (Cell::reads_h) p.h_before = get(own.before[row]);
@@ -238,7 +320,8 @@ private:
                 if (f_.tape.saved) clear(f_.tape.saved + at(t, b) * H, H);
                 if (f_.tape.c) clear(f_.tape.c + at(t, b) * H, H);
             }
-            if (f_.h_n) copy_or_clear(f_.h_n + b * R, length ? f_.h.at(last, b) : f_.h_0 ? f_.h_0 + b * R : nullptr, R);
+            if (f_.h_n)
+                copy_or_clear(f_.h_n + b * R, length ? f_.h.at(last, b) : f_.h_0 ? f_.h_0 + b * R : nullptr, R);
             if (!Cell::has_c || !f_.c_n) continue;
             Real* c_n = f_.c_n + b * H;
             if (!length) copy_or_clear(c_n, f_.c_0 ? f_.c_0 + b * H : nullptr, H);
@@ -251,15 +334,17 @@ private:
     const Order& order_;
     const Division how_;
     const bool training_;
+    const bool unpacked_;
     ForwardPanels<Cell, Real> panels_;
     Real* zeros_ = nullptr;
     Real* c_now_ = nullptr;  // [B, H], the cell state of the moment where it is not kept
-    Real *xw_ = nullptr, *m_ = nullptr;
+    Unkept shared_;
 };
 
 template <class Cell, class Real> void forward(const Forward<Real>& f) { run_pass<ForwardPass<Cell, Real>>(f); }
 
-template <class Cell, class Real> std::size_t pack(const Shape& shape, const Weights<Real>& weights, void* memory) {
+template <class Cell, class Real>
+std::size_t pack(const Shape& shape, const Weights<Real>& weights, void* memory) {
     ForwardPanels<Cell, Real> panels;
     Arena arena(memory);
     panels.take(arena, shape, true);

@@ -11,6 +11,7 @@
 namespace unrolled::UNROLLED_ISA {
 
 constexpr int kPanelVectors = 4;
+template <class Real> constexpr Index kPanelWidth = kPanelVectors * kLanes<Real>;
 
 // Rows of the tallest tile with that many vectors: accumulators, one row of the panel and a broadcast must fit.
 constexpr int tile_rows(int vectors) {
@@ -29,14 +30,14 @@ enum class Left {
 };
 
 template <class Real> struct TileArgs {
-    Index k;                   // length of the sum
+    Index k;  // length of the sum
     const Real* const* left;
-    Index left_step;           // only for Left::columns
+    Index left_step;  // only for Left::columns
     const Real* panel;
-    Index panel_step;          // from one k to the next
-    const Real* init;          // a value a column, or null: zeros. Only for Into::fresh
-    Real* const* out;          // a row of sums each
-    Index width;               // columns that exist
+    Index panel_step;  // from one k to the next
+    const Real* init;  // a value a column, or null: zeros. Only for Into::fresh
+    Real* const* out;  // a row of sums each
+    Index width;       // columns that exist
     Into into;
 };
 template <class Real> using Tile = void (*)(const TileArgs<Real>&);
@@ -79,15 +80,15 @@ template <class Real, int rows, int vectors, Left layout> UNROLLED_NOINLINE void
 
 // The tile of that many rows and vectors.
 template <class Real, Left layout> Tile<Real> tile_of(int rows, int vectors) {
-#define UNROLLED_TILES(v)                                                                                  \
-    {                                                                                                      \
-        tile<Real, 1, v, layout>, tile<Real, 2, v, layout>, tile<Real, 3, v, layout>,                      \
+#define UNROLLED_TILES(v)                                                                                     \
+    {                                                                                                         \
+        tile<Real, 1, v, layout>, tile<Real, 2, v, layout>, tile<Real, 3, v, layout>,                         \
             tile<Real, tile_rows(v) < 4 ? 1 : 4, v, layout>, tile<Real, tile_rows(v) < 5 ? 1 : 5, v, layout>, \
             tile<Real, tile_rows(v) < 6 ? 1 : 6, v, layout>, tile<Real, tile_rows(v) < 7 ? 1 : 7, v, layout>, \
-            tile<Real, tile_rows(v) < 8 ? 1 : 8, v, layout>                                                \
+            tile<Real, tile_rows(v) < 8 ? 1 : 8, v, layout>                                                   \
     }
-    static constexpr Tile<Real> tiles[kPanelVectors][8] = {UNROLLED_TILES(1), UNROLLED_TILES(2), UNROLLED_TILES(3),
-                                                           UNROLLED_TILES(4)};
+    static constexpr Tile<Real> tiles[kPanelVectors][8] = {UNROLLED_TILES(1), UNROLLED_TILES(2),
+                                                           UNROLLED_TILES(3), UNROLLED_TILES(4)};
 #undef UNROLLED_TILES
     return tiles[vectors - 1][rows - 1];
 }
@@ -95,11 +96,13 @@ template <class Real, Left layout> Tile<Real> tile_of(int rows, int vectors) {
 // A matrix packed into panels. Panel p holds vectors [p * per_panel, ...), the last one perhaps fewer.
 template <class Real> struct Panels {
     Real* data;
-    Real* init;                // a value a column (a bias), or null
+    Real* init;  // a value a column (a bias), or null
     Index k, vectors, per_panel;
 
     Index count() const { return (vectors + per_panel - 1) / per_panel; }
-    int width(Index p) const { return int(vectors - p * per_panel < per_panel ? vectors - p * per_panel : per_panel); }
+    int width(Index p) const {
+        return int(vectors - p * per_panel < per_panel ? vectors - p * per_panel : per_panel);
+    }
     Real* at(Index p) const { return data + p * per_panel * kLanes<Real> * k; }
     const Real* init_at(Index p) const { return init ? init + p * per_panel * kLanes<Real> : nullptr; }
 };
@@ -118,7 +121,8 @@ template <class F> UNROLLED_INLINE void each_tile(Index n, int tallest, F f) {
     }
 }
 
-// Sums longer than this are cut, so that a piece of a panel stays in the second-level cache while all rows pass.
+// Sums longer than this are cut, so that a piece of a panel stays in the second-level cache while all rows
+// pass.
 template <class Real> constexpr Index kLongestSum = 6144 / Index(sizeof(Real));
 
 // out[r][columns of panel p] = init + left[r] . panel p, for n rows and panels [from, to).
@@ -138,9 +142,9 @@ void product(Index n, const Real* const* left, const Panels<Real>& panels, Index
                     a[r] = left[first + r] + k;
                     o[r] = out[first + r] + p * step_of_panel;
                 }
-                tile_of<Real, Left::rows>(rows, vectors)({k_now, a, 1, panels.at(p) + k * vectors * lanes,
-                                                          vectors * lanes, panels.init_at(p), o,
-                                                          columns - p * step_of_panel, k ? Into::resumed : into});
+                tile_of<Real, Left::rows>(rows, vectors)(
+                    {k_now, a, 1, panels.at(p) + k * vectors * lanes, vectors * lanes, panels.init_at(p), o,
+                     columns - p * step_of_panel, k ? Into::resumed : into});
             });
         }
     }
@@ -179,7 +183,8 @@ void product_unpacked(const Real* left, const Real* W, const Real* init, Index r
     }
 }
 
-// Columns [from, from + width) of n rows, side by side with zeros up to `vectors` registers: to[k][vector][lane].
+// Columns [from, from + width) of n rows, side by side with zeros up to `vectors` registers:
+// to[k][vector][lane].
 template <class Real>
 void pack_rows(const Real* const* row, Index n, Index from, Index width, int vectors, Real* to) {
     constexpr int lanes = kLanes<Real>;

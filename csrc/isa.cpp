@@ -6,7 +6,9 @@
 namespace unrolled::UNROLLED_ISA {
 namespace {
 
-template <class Cell, class Real> constexpr Passes<Real> passes() { return {forward<Cell, Real>, backward<Cell, Real>, pack<Cell, Real>}; }
+template <class Cell, class Real> constexpr Passes<Real> passes() {
+    return {forward<Cell, Real>, backward<Cell, Real>, pack<Cell, Real>};
+}
 
 template <class Real> constexpr PassesOf<Real> all() {
     return {{passes<Rnn<Tanh>, Real>(), passes<Rnn<Relu>, Real>(), passes<Rnn<Sigmoid>, Real>(),

@@ -22,10 +22,10 @@ enum class CellId : int { rnn_tanh, rnn_relu, rnn_sigmoid, rnn_identity, lstm, g
 // Sizes and everything that both ways through time need to know. All memory is the caller's.
 struct Shape {
     Index T, B, I, H, P;
-    bool reverse;                  // step t then reads its later neighbour t + 1
-    const Index* lengths;          // [B], 0..T, any order
-    const std::uint8_t* reset;     // [T, B]; 1: the state is cleared before that step, no gradient passes
-    int threads;                   // at most so many, the calling one among them; never changes a bit
+    bool reverse;               // step t then reads its later neighbour t + 1
+    const Index* lengths;       // [B], 0..T, any order
+    const std::uint8_t* reset;  // [T, B]; 1: the state is cleared before that step, no gradient passes
+    int threads;                // at most so many, the calling one among them; never changes a bit
     Index R() const { return P ? P : H; }
 };
 
@@ -37,11 +37,11 @@ template <class Real> struct Rows {
 };
 
 template <class Real> struct Weights {
-    const Real* W_xh;              // [G*H, I]
-    const Real* W_hh;              // [G*H, R]
-    const Real* b_xh;              // [G*H] or null
-    const Real* b_hh;              // [G*H] or null
-    const Real* W_hr;              // [P, H], only with a projection
+    const Real* W_xh;  // [G*H, I]
+    const Real* W_hh;  // [G*H, R]
+    const Real* b_xh;  // [G*H] or null
+    const Real* b_hh;  // [G*H] or null
+    const Real* W_hr;  // [P, H], only with a projection
 };
 
 // The kept arrays of a forward pass, all [T, B, ...] and contiguous; a training pass needs those its cell has.
@@ -54,22 +54,22 @@ template <class Real> struct Weights {
 //
 // Rows past a sequence's end are zero.
 template <class Real> struct Tape {
-    Real* gates;                   // [T, B, G, H]
-    Real* saved;                   // [T, B, H]
-    Real* c;                       // [T, B, H]
+    Real* gates;  // [T, B, G, H]
+    Real* saved;  // [T, B, H]
+    Real* c;      // [T, B, H]
 };
 
 template <class Real> struct Forward {
     Shape shape;
     Weights<Real> weights;
-    Rows<const Real> x;            // [T, B, I]
-    const Real* h_0;               // [B, R]
-    const Real* c_0;               // [B, H]
-    Rows<Real> h;                  // [T, B, R] out: the layer's output; zero past a sequence's end. Never null.
-    Real* h_n;                     // [B, R] out; must not alias h
-    Real* c_n;                     // [B, H] out
-    Tape<Real> tape;               // out; all null for inference
-    const void* packed;            // the weights as Passes::pack left them, or null: they are packed for this call
+    Rows<const Real> x;  // [T, B, I]
+    const Real* h_0;     // [B, R]
+    const Real* c_0;     // [B, H]
+    Rows<Real> h;        // [T, B, R] out: the layer's output; zero past a sequence's end. Never null.
+    Real* h_n;           // [B, R] out; must not alias h
+    Real* c_n;           // [B, H] out
+    Tape<Real> tape;     // out; all null for inference
+    const void* packed;  // the weights as Passes::pack left them, or null: they are packed for this call
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream
@@ -84,22 +84,22 @@ template <class Real> struct Backward {
     const Real* c_0;
     Rows<const Real> h;
     Tape<const Real> tape;
-    Rows<const Real> dh_out;       // [T, B, R] gradient of the loss with respect to the output
-    const Real* dh_n;              // [B, R]
-    const Real* dc_n;              // [B, H]
-    Rows<Real> dx;                 // [T, B, I] out
-    Real* dW_xh;                   // [G*H, I] out
-    Real* dW_hh;                   // [G*H, R] out
-    Real* db_xh;                   // [G*H] out
-    Real* db_hh;                   // [G*H] out
-    Real* dW_hr;                   // [P, H] out
-    Real* dh_0;                    // [B, R] out
-    Real* dc_0;                    // [B, H] out
+    Rows<const Real> dh_out;  // [T, B, R] gradient of the loss with respect to the output
+    const Real* dh_n;         // [B, R]
+    const Real* dc_n;         // [B, H]
+    Rows<Real> dx;            // [T, B, I] out
+    Real* dW_xh;              // [G*H, I] out
+    Real* dW_hh;              // [G*H, R] out
+    Real* db_xh;              // [G*H] out
+    Real* db_hh;              // [G*H] out
+    Real* dW_hr;              // [P, H] out
+    Real* dh_0;               // [B, R] out
+    Real* dc_0;               // [B, H] out
     // For those who look inside; all [T, B, ...], contiguous, zero past the end.
-    Real* dh;                      // [T, B, R] out: dL/dh_t, from this step's output and from the future together
-    Real* dh_carry;                // [T, B, R] out: the future's part of it
-    Real* dc;                      // [T, B, H] out: dL/dc_t in full
-    Real* da;                      // [T, B, G, H] out: gradient of x W_xh' + b_xh (the hidden half of a GRU's n is da_n * r)
+    Real* dh;        // [T, B, R] out: dL/dh_t, from this step's output and from the future together
+    Real* dh_carry;  // [T, B, R] out: the future's part of it
+    Real* dc;        // [T, B, H] out: dL/dc_t in full
+    Real* da;        // [T, B, G, H] out: gradient of x W_xh' + b_xh (the hidden half of a GRU's n is da_n * r)
 };
 
 }  // namespace unrolled

@@ -6,7 +6,12 @@
 namespace unrolled {
 
 Order::Order(const Shape& s)
-    : rows(s.T ? s.B : 0), steps(s.B ? s.T : 0), total(s.T * s.B), ragged(false), row_(nullptr), length_(nullptr),
+    : rows(s.T ? s.B : 0),
+      steps(s.B ? s.T : 0),
+      total(s.T * s.B),
+      ragged(false),
+      row_(nullptr),
+      length_(nullptr),
       active_(nullptr) {
     if (!s.lengths || std::all_of(s.lengths, s.lengths + s.B, [&](Index n) { return n == s.T; })) return;
     ragged = true;

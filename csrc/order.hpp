@@ -12,14 +12,14 @@ public:
     ~Order();
     Order(const Order&) = delete;
 
-    Index rows;           // with at least one step
-    Index steps;          // of the longest
-    Index total;          // steps of all rows together
+    Index rows;   // with at least one step
+    Index steps;  // of the longest
+    Index total;  // steps of all rows together
     bool ragged;
 
-    Index row(Index i) const { return row_ ? row_[i] : i; }            // place in the batch
+    Index row(Index i) const { return row_ ? row_[i] : i; }  // place in the batch
     Index length(Index i) const { return row_ ? length_[i] : steps; }
-    Index active(Index t) const { return row_ ? active_[t] : rows; }   // rows that have a step t
+    Index active(Index t) const { return row_ ? active_[t] : rows; }  // rows that have a step t
 
 private:
     Index *row_, *length_, *active_;

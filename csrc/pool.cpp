@@ -18,7 +18,8 @@
 namespace unrolled {
 namespace {
 
-// Long enough for a neighbour that is a few microseconds behind, short enough not to burn a core that others want.
+// Long enough for a neighbour that is a few microseconds behind, short enough not to burn a core that others
+// want.
 constexpr int kSpins = 4000;
 
 void pause() {
@@ -29,15 +30,22 @@ void pause() {
 #endif
 }
 
-// Spins while it is short, then lets others run.
-template <class Done> void wait_until(Done done) {
+// Spins while it is short, then lets others run, having called late() once.
+template <class Done, class Late> void wait_until(Done done, Late late) {
     for (int i = 0; !done(); ++i) {
-        if (i < kSpins) pause();
-        else std::this_thread::yield();
+        if (i < kSpins) {
+            pause();
+            continue;
+        }
+        if (i == kSpins) late();
+        std::this_thread::yield();
     }
 }
+template <class Done> void wait_until(Done done) {
+    wait_until(done, [] {});
+}
 
-using Function = void (*)(const void*, Team&, int);
+using Function = void (*)(const void*, Member&);
 
 class Pool {
 public:
@@ -60,7 +68,8 @@ public:
             call_.store(number << 16 | std::uint64_t(size - 1), std::memory_order_release);
         }
         if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-        function(work, team, 0);
+        Member caller(team, 0);
+        function(work, caller);
         wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
     }
 
@@ -90,7 +99,8 @@ private:
             }
             seen = call_.load(std::memory_order_acquire);
             if (number > int(seen & 0xffff)) continue;
-            function_(work_, *team_, number);
+            Member me(*team_, number);
+            function_(work_, me);
             running_.fetch_sub(1, std::memory_order_acq_rel);
         }
     }
@@ -127,15 +137,26 @@ thread_local Kept kept;
 
 }  // namespace
 
-void Team::barrier() {
-    if (size_ == 1) return;
-    const unsigned round = round_.load(std::memory_order_relaxed);
-    if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-        waiting_.store(0, std::memory_order_relaxed);
-        round_.store(round + 1, std::memory_order_release);
+void Member::arrive(bool may_part) {
+    if (count == 1) return;
+    const unsigned round = team_.round_.load(std::memory_order_relaxed);
+    if (team_.waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+        team_.waiting_.store(0, std::memory_order_relaxed);
+        // The last to come decides for all, so that all know the same.
+        team_.parted_ = may_part && team_.late_.load(std::memory_order_relaxed);
+        team_.round_.store(round + 1, std::memory_order_release);
     } else {
-        wait_until([&] { return round_.load(std::memory_order_acquire) != round; });
+        wait_until([&] { return team_.round_.load(std::memory_order_acquire) != round; },
+                   [&] { team_.late_.store(may_part, std::memory_order_relaxed); });
     }
+}
+
+bool Member::meet_or_part() {
+    if (count == 1) return true;
+    arrive(true);
+    if (!team_.parted_) return true;
+    count = 1;
+    return number == 0;
 }
 
 Threads::Threads(int wanted) : size_(pool->acquire(wanted)) {}
@@ -145,7 +166,8 @@ Threads::~Threads() {
 void Threads::run(Function function, const void* work) const {
     if (size_ > 1) return pool->run(size_, function, work);
     Team alone(1);
-    function(work, alone, 0);
+    Member caller(alone, 0);
+    function(work, caller);
 }
 
 Scratch::Scratch(std::size_t bytes) : kept_(bytes <= kKept && !kept.in_use) {

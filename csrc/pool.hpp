@@ -6,18 +6,38 @@
 
 namespace unrolled {
 
-// The threads of one call, the calling one being number 0.
+// What the threads of one call share.
 class Team {
 public:
     explicit Team(int size) : size_(size) {}
-    int size() const { return size_; }
-    // Returns once all have come. What any thread wrote before, every thread sees after.
-    void barrier();
 
 private:
+    friend class Member;
     const int size_;
     std::atomic<int> waiting_{0};
     std::atomic<unsigned> round_{0};
+    std::atomic<bool> late_{false};
+    bool parted_ = false;
+};
+
+// A thread's place in its team; number 0 is the calling thread.
+class Member {
+public:
+    Member(Team& team, int number) : number(number), count(team.size_), team_(team) {}
+    const int number;
+    int count;  // members still at work together
+
+    // Returns once all have come. What any member wrote before, every member sees after.
+    void meet() { arrive(false); }
+
+    // The same for a place met at every step, where a member whose core is busy with other work would cost the
+    // others a time slice each time. If one is late, the team parts for good: member 0 goes on alone (its count
+    // is then 1), and the others are told false: leave.
+    bool meet_or_part();
+
+private:
+    void arrive(bool may_part);
+    Team& team_;
 };
 
 // Threads held for one call. Where another call holds the pool, or the system gives none, they are fewer than
@@ -29,18 +49,19 @@ public:
     Threads(const Threads&) = delete;
     int size() const { return size_; }
 
-    // Runs work(team, member) on every thread, the calling one as member 0; returns when all are done.
+    // Runs work(member) on every thread, the calling one as member 0; returns when all are done.
     template <class Work> void run(const Work& work) const {
-        run([](const void* w, Team& team, int member) { (*static_cast<const Work*>(w))(team, member); }, &work);
+        run([](const void* w, Member& me) { (*static_cast<const Work*>(w))(me); }, &work);
     }
 
 private:
-    using Function = void (*)(const void*, Team&, int);
+    using Function = void (*)(const void*, Member&);
     void run(Function function, const void* work) const;
     int size_;
 };
 
-// Memory of the calling thread for one call, aligned for any register. Kept for the next call while it is small.
+// Memory of the calling thread for one call, aligned for any register. Kept for the next call while it is
+// small.
 class Scratch {
 public:
     explicit Scratch(std::size_t bytes);

@@ -28,6 +28,7 @@ private:
 // An equal part of n things, in whole multiples of `grain`.
 struct Part {
     Index from, to;
+    Part(Index n, const Member& me, Index grain = 1) : Part(n, me.number, me.count, grain) {}
     Part(Index n, int member, int members, Index grain = 1) {
         const Index grains = (n + grain - 1) / grain;
         from = grains * member / members * grain;
@@ -37,35 +38,46 @@ struct Part {
     Index size() const { return to - from; }
 };
 
-// How a team divides a pass. By rows: every thread runs its own sequences from end to end, and never waits for
-// another. By units: all run every row, each its own hidden units, and meet at every step; for batches too
-// small to share out, and for weights that a few rows cannot pay for twice.
+// Floating point operations that repay waking a thread, and meeting it once.
+constexpr double kWorthAThread = 1e6, kWorthAMeeting = 1e5;
+
+// How a team divides a pass.
+enum class By {
+    rows,     // each runs its own sequences from end to end and waits for nobody
+    units,    // each runs every row, but its own hidden units, and all meet at every step: for weights that too
+              // few rows would have to pay for twice
+    products  // the first runs the recurrence, the others the products before or behind it: for few small rows
+};
 struct Division {
-    bool by_units;
+    By by;
     int threads;
 };
-template <class Real> Division divide(const Shape& s, const Order& order, int gates, int stages, int threads) {
-    const double step = double(gates) * double(s.H) * double(s.R()) * 2;         // one row's recurrent product
-    const double work = double(order.total) * (step + double(gates) * double(s.H) * double(s.I) * 2);
-    const Index unit_groups = vectors_for<Real>(s.H) / kPanelVectors;
-    if (work < 4e5 * threads) threads = work < 8e5 ? 1 : int(work / 4e5);
-    if (threads <= 1 || order.rows == 0) return {false, 1};
-    const bool units_can = !s.P && unit_groups >= threads;
-    const bool units_pay = double(order.total) / double(order.steps) * step / threads / stages > 1e5;
-    const bool few_rows = order.rows < 12 * threads && step * sizeof(Real) / 2 > 1e6;
-    if (units_can && units_pay && (order.rows < threads || few_rows)) return {true, threads};
-    return {false, order.rows < threads ? int(order.rows) : threads};
+template <class Cell, class Real> Division divide(const Shape& s, const Order& order, int threads) {
+    const double gh = double(Cell::gates) * double(s.H),
+                 step = gh * double(s.R()) * 2;  // one row's recurrent product
+    const double work = double(order.total) * (step + gh * double(s.I) * 2);
+    if (work < kWorthAThread * threads) threads = int(work / kWorthAThread);
+    if (threads <= 1 || order.rows == 0) return {By::rows, 1};
+    const bool units_can = !s.P && vectors_for<Real>(s.H) / kPanelVectors >= threads;
+    const double between_meetings = double(order.total) / double(order.steps) * step / threads / Cell::stages;
+    const bool beyond_cache = gh * double(s.R()) * sizeof(Real) > 1e6;
+    if (units_can && between_meetings > kWorthAMeeting &&
+        (order.rows < threads || (beyond_cache && order.rows < 12 * threads)))
+        return {By::units, threads};
+    if (order.rows < threads && order.steps >= 64) return {By::products, threads};
+    return {By::rows, order.rows < threads ? int(order.rows) : threads};
 }
 
 // Rows of the batch that a thread owns: positions in the order, every stride-th from first.
 struct Share {
     Index first, stride, count;
-    // A ragged batch is dealt out like cards, so that all have long and short rows; a full one is cut.
-    Share(const Order& order, const Division& how, int member, int members) {
-        if (how.by_units) first = 0, stride = 1, count = order.rows;
-        else if (order.ragged) first = member, stride = members, count = (order.rows - member + members - 1) / members;
+    Share(const Order& order, By by, const Member& me) {
+        // A ragged batch is dealt out like cards, so that all have long and short rows; a full one is cut.
+        if (by != By::rows) first = 0, stride = 1, count = order.rows;
+        else if (order.ragged)
+            first = me.number, stride = me.count, count = (order.rows - first + stride - 1) / stride;
         else {
-            const Part part(order.rows, member, members);
+            const Part part(order.rows, me);
             first = part.from, stride = 1, count = part.size();
         }
     }
@@ -74,70 +86,6 @@ struct Share {
     Index among(Index n) const {
         const Index own = n <= first ? 0 : (n - first + stride - 1) / stride;
         return own < count ? own : count;
-    }
-};
-
-// The forward weights: W_xh by columns of all gates; W_hh, a stage at a time, with the gates of the same units
-// side by side, so that a tile's epilogue has all it needs; W_hr by columns.
-template <class Cell> constexpr int stage_gates(int stage) { return Cell::stage_begin[stage + 1] - Cell::stage_begin[stage]; }
-template <class Cell> constexpr int panel_vectors(int stage) { return stage_gates<Cell>(stage) == 3 ? 3 : kPanelVectors; }
-
-template <class Cell, class Real> struct ForwardPanels {
-    Panels<Real> xh, hh[2], hr;
-
-    // With or without those of the recurrence: a single step from a zero state reads none.
-    void take(Arena& arena, const Shape& s, bool recurrent) {
-        take(arena, xh, s.I, vectors_for<Real>(Cell::gates * s.H), kPanelVectors);
-        for (int stage = 0; stage < Cell::stages; ++stage)
-            take(arena, hh[stage], recurrent ? (stage ? s.H : s.R()) : 0,
-                 vectors_for<Real>(s.H) * stage_gates<Cell>(stage), panel_vectors<Cell>(stage));
-        if (s.P) take(arena, hr, s.H, vectors_for<Real>(s.P), kPanelVectors), hr.init = nullptr;
-    }
-
-    void pack(const Shape& s, const Weights<Real>& w, int member, int members) {
-        constexpr int lanes = kLanes<Real>;
-        const Index gh = Cell::gates * s.H;
-        pack_columns(xh, member, members, [&](Index v, int lane) {
-            const Index column = v * lanes + lane;
-            return column < gh ? column : Index(-1);
-        }, w.W_xh, w.b_xh, s.I);
-        for (int stage = 0; stage < Cell::stages; ++stage) {
-            const int gates = stage_gates<Cell>(stage), first = Cell::stage_begin[stage];
-            pack_columns(hh[stage], member, members, [&](Index v, int lane) {
-                const Index unit = v / gates * lanes + lane;
-                return unit < s.H ? (first + v % gates) * s.H + unit : Index(-1);
-            }, w.W_hh, w.b_hh, stage ? s.H : s.R());
-        }
-        if (s.P)
-            pack_columns(hr, member, members, [&](Index v, int lane) {
-                const Index column = v * lanes + lane;
-                return column < s.P ? column : Index(-1);
-            }, w.W_hr, static_cast<const Real*>(nullptr), s.H);
-    }
-
-private:
-    static void take(Arena& arena, Panels<Real>& p, Index k, Index vectors, int per_panel) {
-        p.k = k, p.vectors = vectors, p.per_panel = per_panel;
-        p.data = arena.take<Real>(k * vectors * kLanes<Real>);
-        p.init = arena.take<Real>(vectors * kLanes<Real>);
-    }
-    // Packs this member's part of the panels; row_of(vector, lane) names the row of W behind a column, or -1.
-    template <class RowOf>
-    static void pack_columns(const Panels<Real>& p, int member, int members, RowOf row_of, const Real* W,
-                             const Real* bias, Index row_length) {
-        constexpr int lanes = kLanes<Real>;
-        const Part part(p.count(), member, members);
-        for (Index panel = part.from; panel < part.to; ++panel)
-            for (int v = 0; v < p.width(panel); ++v) {
-                const Real* row[lanes];
-                for (int lane = 0; lane < lanes; ++lane) {
-                    const Index column = (panel * p.per_panel + v) * lanes + lane;
-                    const Index from = row_of(panel * p.per_panel + v, lane);
-                    row[lane] = from < 0 ? nullptr : W + from * row_length;
-                    if (p.init) p.init[column] = bias && from >= 0 ? bias[from] : Real(0);
-                }
-                pack_transposed(row, p.k, p.at(panel) + v * lanes, Index(p.width(panel)) * lanes);
-            }
     }
 };
 
@@ -153,16 +101,18 @@ template <class Pass, class Args> void run_pass(const Args& args) {
     char* const begin = static_cast<char*>(memory.data());
     Arena real(begin);
     pass.take_shared(real);
-    const auto work = [&](Team& team, int member) {
+    const auto work = [&](Member& me) {
         const DenormalsAreZero mode;
-        Arena mine(begin + shared.bytes() + std::size_t(member) * own.bytes());
-        pass.run(team, member, pass.take_own(mine));
+        Arena mine(begin + shared.bytes() + std::size_t(me.number) * own.bytes());
+        pass.run(me, pass.take_own(mine));
     };
     threads.run(work);
 }
 
 // Sets n values to zero.
-template <class Real> UNROLLED_INLINE void clear(Real* to, Index n) { std::memset(to, 0, std::size_t(n) * sizeof(Real)); }
+template <class Real> UNROLLED_INLINE void clear(Real* to, Index n) {
+    std::memset(to, 0, std::size_t(n) * sizeof(Real));
+}
 template <class Real> UNROLLED_INLINE void copy(Real* to, const Real* from, Index n) {
     std::memcpy(to, from, std::size_t(n) * sizeof(Real));
 }

@@ -99,7 +99,8 @@ UNROLLED_INLINE void exchange(Vec<Real>& low, Vec<Real>& high, std::integer_sequ
 // Transposes a square of as many registers as a register has lanes.
 template <class Real, int step = 1> UNROLLED_INLINE void transpose(Vec<Real>* row) {
     for (int i = 0; i < kLanes<Real>; ++i)
-        if (!(i & step)) exchange<Real, step>(row[i], row[i + step], std::make_integer_sequence<int, kLanes<Real>>());
+        if (!(i & step))
+            exchange<Real, step>(row[i], row[i + step], std::make_integer_sequence<int, kLanes<Real>>());
     if constexpr (2 * step < kLanes<Real>) transpose<Real, 2 * step>(row);
 }
 #endif
@@ -115,14 +116,20 @@ template <class Real, class F> UNROLLED_INLINE Vec<Real> each(F f) {
     for (int i = 0; i < kLanes<Real>; ++i) r.lane[i] = f(i);
     return r;
 }
-template <class Real> UNROLLED_INLINE Vec<Real> splat(Real v) { return each<Real>([&](int) { return v; }); }
-template <class Real> UNROLLED_INLINE Vec<Real> load(const Real* p) { return each<Real>([&](int i) { return p[i]; }); }
-template <class Real> UNROLLED_INLINE void store(Real* p, Vec<Real> v) { std::memcpy(p, v.lane, sizeof v.lane); }
-#define UNROLLED_LANEWISE(op)                                                                                     \
-    template <class Real> UNROLLED_INLINE Vec<Real> operator op(Vec<Real> a, Vec<Real> b) {                       \
-        return each<Real>([&](int i) { return a.lane[i] op b.lane[i]; });                                         \
-    }                                                                                                             \
-    template <class Real> UNROLLED_INLINE Vec<Real> operator op(Real a, Vec<Real> b) { return splat(a) op b; }    \
+template <class Real> UNROLLED_INLINE Vec<Real> splat(Real v) {
+    return each<Real>([&](int) { return v; });
+}
+template <class Real> UNROLLED_INLINE Vec<Real> load(const Real* p) {
+    return each<Real>([&](int i) { return p[i]; });
+}
+template <class Real> UNROLLED_INLINE void store(Real* p, Vec<Real> v) {
+    std::memcpy(p, v.lane, sizeof v.lane);
+}
+#define UNROLLED_LANEWISE(op)                                                                                  \
+    template <class Real> UNROLLED_INLINE Vec<Real> operator op(Vec<Real> a, Vec<Real> b) {                    \
+        return each<Real>([&](int i) { return a.lane[i] op b.lane[i]; });                                      \
+    }                                                                                                          \
+    template <class Real> UNROLLED_INLINE Vec<Real> operator op(Real a, Vec<Real> b) { return splat(a) op b; } \
     template <class Real> UNROLLED_INLINE Vec<Real> operator op(Vec<Real> a, Real b) { return a op splat(b); }
 UNROLLED_LANEWISE(+)
 UNROLLED_LANEWISE(-)

@@ -1,6 +1,7 @@
 // Gated recurrent unit, gates r z n, in the two forms people have:
 //   Gru             n = tanh(xw_n + r (h W_hn' + b_hn))     reset after the product: torch, cuDNN
-//   GruResetBefore  n = tanh(xw_n + (r h) W_hn' + b_hn)     Cho et al. 2014, eq. 5-8; Keras reset_after=False, ONNX
+//   GruResetBefore  n = tanh(xw_n + (r h) W_hn' + b_hn)     Cho et al. 2014, eq. 5-8; Keras reset_after=False,
+//   ONNX
 // and in both h = (1 - z) n + z h_before.
 #pragma once
 
