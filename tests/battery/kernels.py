@@ -59,10 +59,12 @@ def call(function: Callable[..., None], names: Iterable[str], given: Mapping[str
     for name, value in given.items():
         if isinstance(value, np.ndarray):
             arguments[name] = value.__array_interface__["data"][0] if value.size else 0
-            if value.ndim == 3:
+            if name in ("x", "h", "dh_out", "dx"):
                 step, row, feature = (stride // value.itemsize for stride in value.strides)
                 assert feature == 1 or value.shape[2] <= 1
                 arguments |= {f"{name}_step": step, f"{name}_row": row}
+            else:
+                assert value.flags.c_contiguous, name
         else:
             arguments[name] = int(value)
     function(*(arguments.get(name, 0) for name in names))
