@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,13 +41,17 @@ def main(
 
 
 def measure(names: tuple[str, ...], setting: Setting, folder: Path) -> Path:
-    """Runs benchmarks and writes what they find into a new file in ``folder``, which it returns."""
+    """Runs benchmarks and writes what they find into a new file in ``folder``, which it returns.
+
+    A rehearsal is held to no limit.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(names)}.jsonl"
     with path.open("x", buffering=1) as file:
         print(json.dumps(results.circumstances(setting.threads, setting.quick)), file=file)
         for name in names:
-            for row in BENCHMARKS[name].run(setting):
+            for found in BENCHMARKS[name].run(setting):
+                row = replace(found, limit=None) if setting.quick else found
                 click.echo(row, err=True)
                 print(results.line(row), file=file)
     return path

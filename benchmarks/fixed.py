@@ -42,11 +42,10 @@ def _call(setting: Setting, shape: Shape, which: Pass) -> Row:
     x, dh = draw(shape)
     with threads(setting.most_threads):
         compared = compare(setting, make_run(ours, which, x, dh), {"torch": make_run(theirs, which, x, dh)})
-    limit = None
-    if shape.cell in CALL_LIMITS and not setting.quick:
-        limit = Limit("<=", CALL_LIMITS[shape.cell][not which.training])
-    share = compared.cost
-    return CALL.row(shape.cell, size_of(shape), which.name, setting.most_threads, share, limit, str(compared))
+    limits = CALL_LIMITS.get(shape.cell)
+    limit = limits and Limit("<=", limits[not which.training])
+    place = (shape.cell, size_of(shape), which.name, setting.most_threads)
+    return CALL.row(*place, compared.cost, limit, str(compared))
 
 
 def _resets(setting: Setting, shape: Shape, which: Pass) -> Row:
@@ -57,12 +56,9 @@ def _resets(setting: Setting, shape: Shape, which: Pass) -> Row:
     cleared = make_run(layer, which, x, dh, lambda x: layer(x, reset=reset)[0])
     without = make_run(layer, which, x, dh)
     with threads(setting.most_threads):
-        compared = compare(setting, lambda: cleared()[:0], {"without": lambda: without()[:0]})
-    limit = None if setting.quick else RESETS_LIMIT
-    cost = compared.cost
-    return RESETS.row(
-        shape.cell, size_of(shape), which.name, setting.most_threads, cost, limit, str(compared)
-    )
+        compared = compare(setting, cleared, {"without": without}, same=False)
+    place = (shape.cell, size_of(shape), which.name, setting.most_threads)
+    return RESETS.row(*place, compared.cost, RESETS_LIMIT, str(compared))
 
 
 def _double(setting: Setting, shape: Shape, which: Pass) -> Row:
@@ -73,7 +69,5 @@ def _double(setting: Setting, shape: Shape, which: Pass) -> Row:
     double, single = make_run(wide, which, x.double(), dh.double()), make_run(layer, which, x, dh)
     with threads(setting.most_threads):
         compared = compare(setting, double, {"float32": single})
-    limit = None if setting.quick else DOUBLE_LIMIT
-    return DOUBLE.row(
-        shape.cell, size_of(shape), which.name, setting.most_threads, compared.gain, limit, str(compared)
-    )
+    place = (shape.cell, size_of(shape), which.name, setting.most_threads)
+    return DOUBLE.row(*place, compared.gain, DOUBLE_LIMIT, str(compared))

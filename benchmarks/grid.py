@@ -42,7 +42,7 @@ def summary(setting: Setting, cell: str, rows: list[Row]) -> Iterator[Row]:
     for training, passed in enumerate(("forward", "forward + backward")):
         those = [row for row in rows if row.passed.startswith("forward + backward") == bool(training)]
         longer = [row for row in those if not row.case.startswith("T=1 ")]
-        judged = count == setting.most_threads and not setting.quick
+        judged = count == setting.most_threads
         at_least = [Limit(">=", limits[cell][1 - training]) if judged else None for limits in (MEANS, WORST)]
         yield SERIES.row(cell, "geometric mean", passed, count, mean(those), at_least[0])
         yield SERIES.row(cell, "geometric mean, T > 1", passed, count, mean(longer))

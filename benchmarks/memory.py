@@ -45,7 +45,7 @@ def _compare(setting: Setting, shape: Shape, ragged: bool) -> Iterator[Row]:
     case = size_of(shape) + (f", lengths 1..{shape.T}" if ragged else "")
     for series, key in ((PEAK, "peak"), (KEPT, "kept")):
         note = f"{ours[key] / 2**20:.1f} MiB, torch {theirs[key] / 2**20:.1f} MiB"
-        limit = LIMIT if series is PEAK and not setting.quick else None
+        limit = LIMIT if series is PEAK else None
         share = ours[key] / max(theirs[key], 1)
         yield series.row(shape.cell, case, PASSES[2].name, setting.most_threads, share, limit, note)
 

@@ -53,7 +53,7 @@ def _measure(setting: Setting, shape: Shape, which: Pass, count: int) -> Row:
     share = scaled(
         timing.ratio(seconds["product"], seconds["ours"]), operations(shape, which) / (2 * size**3)
     )
-    judged = count == setting.most_threads and not setting.quick
+    judged = count == setting.most_threads
     limit = (TRAINING if which.training else FORWARD) if judged else None
     peak = 2e-9 * size**3 / sorted(seconds["product"])[setting.rounds // 2]
     return SERIES.row(shape.cell, size_of(shape), which.name, count, share, limit, f"peak {peak:.0f} GFLOP/s")

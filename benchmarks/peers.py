@@ -87,8 +87,7 @@ def steps_against_onnx(setting: Setting) -> Iterator[Row]:
             stream, row = layer.stream(), x[0]
             theirs = onnx_node.steps(cell, layer.state_dict(), setting.most_threads, row)
             contestants = (lambda stream=stream, row=row: [stream.step(row)], theirs)
-            limit = None if setting.quick else STEP_LIMITS[shape.H]
-            yield _measure(setting, STEP, shape, PASSES[0], contestants, limit)
+            yield _measure(setting, STEP, shape, PASSES[0], contestants, STEP_LIMITS.get(shape.H))
 
 
 def _longer(setting: Setting, cell: str) -> list[Shape]:
@@ -129,6 +128,5 @@ def _worst(setting: Setting, cell: str, rows: list[Row]) -> Iterator[Row]:
     for training, passed in enumerate(("forward", "forward + backward")):
         those = [row for row in rows if row.passed.startswith("forward + backward") == bool(training)]
         worst = min(those, key=lambda row: row.value)
-        limit = None if setting.quick else JAX_LIMIT
         note = f"{worst.case}, {worst.passed}"
-        yield JAX.row(cell, "worst", passed, setting.most_threads, worst.value, limit, note)
+        yield JAX.row(cell, "worst", passed, setting.most_threads, worst.value, JAX_LIMIT, note)

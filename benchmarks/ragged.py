@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmarks.cases import CELLS, PASSES, Pass, Run, draw, make_run, ours_and_torchs, size_of, threads
-from benchmarks.measure import Setting, compare
+from benchmarks.measure import Comparison, Setting, compare, must_agree
 from benchmarks.results import Limit, Row, Series
+from unrolled import timing
 from unrolled.speed import Shape
 
 LENGTHS = Series("ragged", "torch packed's time / ours with lengths=")
@@ -43,17 +44,20 @@ def run(setting: Setting) -> Iterator[Row]:
 def _against_packed(
     setting: Setting, shape: Shape, case: str, which: Pass, lengths: Tensor, limit: Limit | None = None
 ) -> Iterator[Row]:
+    """Ours, fed padded with lengths and fed packed, and torch's in turn."""
     ours, theirs = ours_and_torchs(shape)
     x, dh = draw(shape)
-    peers = {"torch": make_run(theirs, which, x, dh, packed(theirs, lengths))}
-    ways: dict[Series, tuple[Run, Limit | None]] = {
-        LENGTHS: (_run_ragged(ours, which, x, dh, lengths), None if setting.quick else limit),
-        PACKED: (make_run(ours, which, x, dh, packed(ours, lengths)), None),
+    contestants = {
+        "lengths": _run_ragged(ours, which, x, dh, lengths),
+        "packed": make_run(ours, which, x, dh, packed(ours, lengths)),
+        "torch": make_run(theirs, which, x, dh, packed(theirs, lengths)),
     }
     count = setting.most_threads
-    for series, (mine, at_least) in ways.items():
-        with threads(count):
-            compared = compare(setting, mine, peers)
+    with threads(count):
+        must_agree(contestants["lengths"], contestants)
+        seconds = timing.in_turn(contestants, setting.rounds, setting.sample)
+    for series, way, at_least in ((LENGTHS, "lengths", limit), (PACKED, "packed", None)):
+        compared = Comparison(seconds[way], seconds["torch"], "torch")
         yield series.row(shape.cell, case, which.name, count, compared.gain, at_least, str(compared))
 
 
@@ -66,9 +70,8 @@ def _against_full(setting: Setting, shape: Shape, case: str, which: Pass, length
     full = make_run(layer, which, x[:steps].contiguous(), dh[:steps].contiguous())
     count = setting.most_threads
     with threads(count):
-        compared = compare(setting, lambda: ragged()[:0], {f"full with T={steps}": lambda: full()[:0]})
-    limit = None if setting.quick else AGAINST_FULL
-    return FULL.row(shape.cell, case, which.name, count, compared.cost, limit, str(compared))
+        compared = compare(setting, ragged, {f"full with T={steps}": full}, same=False)
+    return FULL.row(shape.cell, case, which.name, count, compared.cost, AGAINST_FULL, str(compared))
 
 
 def packed(layer: torch.nn.Module, lengths: Tensor) -> Callable[[Tensor], Tensor]:
