@@ -341,7 +341,15 @@ private:
     Unkept shared_;
 };
 
-template <class Cell, class Real> void forward(const Forward<Real>& f) { run_pass<ForwardPass<Cell, Real>>(f); }
+template <class Cell, class Real> void forward(const Forward<Real>& f) {
+    const Shape& s = f.shape;
+    const std::size_t rows = std::size_t(s.T * s.B) * sizeof(Real), H = std::size_t(s.H);
+    expect_writes(f.tape.gates, f.tape.gates ? rows * H * Cell::gates : 0);
+    expect_writes(f.tape.saved, f.tape.saved ? rows * H : 0);
+    expect_writes(f.tape.c, f.tape.c ? rows * H : 0);
+    if (f.h.step == s.B * s.R()) expect_writes(f.h.data, rows * std::size_t(s.R()));
+    run_pass<ForwardPass<Cell, Real>>(f);
+}
 
 template <class Cell, class Real>
 std::size_t pack(const Shape& shape, const Weights<Real>& weights, void* memory) {

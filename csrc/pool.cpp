@@ -14,6 +14,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace unrolled {
 namespace {
@@ -124,7 +127,11 @@ const int renewed_after_fork = pthread_atfork(nullptr, nullptr, [] { pool = new 
 constexpr std::size_t kKept = std::size_t(32) << 20;
 constexpr std::size_t kAlignment = 64;
 
-void* aligned(std::size_t bytes) { return ::operator new(bytes, std::align_val_t(kAlignment)); }
+void* aligned(std::size_t bytes) {
+    void* const data = ::operator new(bytes, std::align_val_t(kAlignment));
+    expect_writes(data, bytes);
+    return data;
+}
 void release(void* data) { ::operator delete(data, std::align_val_t(kAlignment)); }
 
 struct Kept {
@@ -157,6 +164,18 @@ bool Member::meet_or_part() {
     if (!team_.parted_) return true;
     count = 1;
     return number == 0;
+}
+
+void expect_writes(void* data, std::size_t bytes) {
+#if defined(__linux__)
+    constexpr std::uintptr_t page = std::uintptr_t(2) << 20;
+    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
+    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / page * page;
+    // Advice only: where the system has no large pages, nothing is lost.
+    if (data && end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+    (void)data, (void)bytes;
+#endif
 }
 
 Threads::Threads(int wanted) : size_(pool->acquire(wanted)) {}

@@ -74,4 +74,8 @@ private:
     bool kept_;
 };
 
+// Asks for large pages behind memory that is about to be written for the first time: with small ones, the faults
+// of a tape of some tens of megabytes cost as much as its arithmetic. Does nothing for little memory.
+void expect_writes(void* data, std::size_t bytes);
+
 }  // namespace unrolled
