@@ -308,18 +308,13 @@ private:
         if constexpr (last) put(own.h[row], p.h);
     }
 
-    // Final states, and zeros past every sequence's end.
+    // Final states, and zeros in the output past every sequence's end.
     void finish(const Part& rows) {
         const Index R = s_.R(), H = s_.H;
         for (Index b = rows.from; b < rows.to; ++b) {
             const Index length = s_.lengths ? s_.lengths[b] : s_.T;
             const Index last = s_.reverse ? 0 : length - 1;
-            for (Index t = length; t < s_.T; ++t) {
-                clear(f_.h.at(t, b), R);
-                if (f_.tape.gates) clear(f_.tape.gates + at(t, b) * gh(), gh());
-                if (f_.tape.saved) clear(f_.tape.saved + at(t, b) * H, H);
-                if (f_.tape.c) clear(f_.tape.c + at(t, b) * H, H);
-            }
+            for (Index t = length; t < s_.T; ++t) clear(f_.h.at(t, b), R);
             if (f_.h_n)
                 copy_or_clear(f_.h_n + b * R, length ? f_.h.at(last, b) : f_.h_0 ? f_.h_0 + b * R : nullptr, R);
             if (!Cell::has_c || !f_.c_n) continue;

@@ -52,7 +52,7 @@ template <class Real> struct Weights {
 //   gru               r z n       h W_hn' + b_hn                 -
 //   gru_reset_before  r z n       r * h_prev                     -
 //
-// Rows past a sequence's end are zero.
+// Rows past a sequence's end are left as they are: of a long ragged batch that is much memory never touched.
 template <class Real> struct Tape {
     Real* gates;  // [T, B, G, H]
     Real* saved;  // [T, B, H]
