@@ -207,21 +207,28 @@ private:
             if (s_.P) project_row(own, block, k, r, place, t);
         }
         if (s_.P) product(rows, own.dh, panels_.hr, 0, panels_.hr.count(), H, own.gated);
-        const Part units = how_.by == By::units ? Part(H, me, kPanelWidth<Real>) : Part(H, 0, 1);
+        Part units = own_units(me);
         const bool back = i > 0 || f_.dh_0;
         for (Index k = 0; k < rows; ++k)
             for (Index u = units.from; u < units.to; u += kLanes<Real>)
                 apply<Cell::stages - 1>(own, share, k, u, t);
         if (how_.by == By::units && !me.meet_or_part()) return false;
+        units = own_units(me);  // all of them, if the team has parted
         if constexpr (kGated) {
             go_back(me, own, 1, rows, own.gated, s_.H, Into::fresh);
             for (Index k = 0; k < rows; ++k)
                 for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<0>(own, share, k, u, t);
             if (how_.by == By::units && !me.meet_or_part()) return false;
+            units = own_units(me);
         }
         if (back) go_back(me, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);
         if (s_.reset) cut(own, rows, t, share, units);
         return true;
+    }
+
+    // The hidden units that this member computes.
+    Part own_units(const Member& me) const {
+        return how_.by == By::units ? Part(s_.H, me, kPanelWidth<Real>) : Part(s_.H, 0, 1);
     }
 
     // dL/dh of a row under a projection, in full, which both W_hr and its gradient want.
