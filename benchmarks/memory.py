@@ -70,7 +70,8 @@ def answer(shape: Shape, ragged: bool, which: str, count: int) -> dict[str, int]
 
 
 def _pass(shape: Shape, ragged: bool, which: str) -> dict[str, int]:
-    layer = ours_and_torchs(shape)[which == "torch"]
+    both = ours_and_torchs(shape)  # the other stays alive: what it freed could be used unseen
+    layer = both[which == "torch"]
     x, dh = draw(shape)
     lengths = torch.linspace(1, shape.T, shape.B).round().long()[torch.randperm(shape.B)] if ragged else None
     call = None
