@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from unrolled import native
+
 ROOT = Path(__file__).parents[2]
 SITE = Path(pytest.__file__).parents[1]
 
@@ -70,6 +72,13 @@ print(output.shape)"""
     said = python(no_compiler, code)
     assert "[5, 2, 4]" in said
     assert said.count("no working C++ compiler was found") == 1
+
+
+def test_core_is_here_wherever_a_compiler_is():
+    """Otherwise a broken build would skip most of the battery and look like success."""
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))) or "UNROLLED_NATIVE=OFF" in native.why_not():
+        pytest.skip(native.why_not())
+    assert native.available(), native.why_not()
 
 
 def test_compiler_from_before_cpp17_is_refused(tmp_path: Path):
