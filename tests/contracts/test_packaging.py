@@ -37,8 +37,8 @@ def test_tree_of_the_readme_is_the_tree():
     assert {path for path in listed if not (ROOT / path).exists()} == set()
     modules = {p for p in (ROOT / "src/unrolled").iterdir() if not p.name.startswith(("_", "."))}
     python = {p.relative_to(ROOT).as_posix() for p in modules if p.is_dir() or p.suffix == ".py"}
-    folders = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")} - {"src", "build", "dist"}
-    assert (python | folders) - listed == set()
+    folders = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")}
+    assert (python | folders) - listed <= {"src", "build", "dist"}
 
 
 def test_links_between_pages_lead_somewhere():
