@@ -7,7 +7,6 @@ With x = 1 and h_0 = 1 each pre-activation is W_x + W_h, three quarters from W_x
 """
 
 import numpy as np
-import pytest
 
 from unrolled import unroll
 from unrolled.tape import Tape
@@ -17,22 +16,23 @@ A = np.array([ln3, -ln3, ln2, ln4])[:, None]  # pre-activations of i f g o
 C_0 = 4 * (ln2 - 9 / 20)
 
 
-@pytest.fixture
-def tape() -> Tape:
+def one_step() -> Tape:
     params = {"W_xh": 0.75 * A, "W_hh": 0.25 * A}
     initial = {"h": np.ones((1, 1)), "c": np.full((1, 1), C_0)}
     return unroll.forward("lstm", params, np.ones((1, 1, 1)), initial, engine="reference")
 
 
-def test_one_step(tape: Tape):
+def test_one_step():
+    tape = one_step()
     np.testing.assert_allclose(tape.gates.ravel(), [3 / 4, 1 / 4, 3 / 5, 4 / 5], rtol=1e-15)
     np.testing.assert_allclose(tape.c.ravel(), [C_0, ln2], rtol=1e-15)
     np.testing.assert_allclose(tape.h.ravel(), [1, 12 / 25], rtol=1e-15)
     np.testing.assert_allclose([tape.h_n.item(), tape.c_n.item()], [12 / 25, ln2], rtol=1e-15)
 
 
-def test_gradient_of_h(tape: Tape):
+def test_gradient_of_h():
     """L = h: do = 3/5; dc = o (1 - 9/25) = 0.512; di = dc g, df = dc c_0, dg = dc i."""
+    tape = one_step()
     unroll.backward(tape, np.ones((1, 1, 1)), keep=["dc", "da"])
     da = [0.512 * 0.6 * 3 / 16, 0.512 * C_0 * 3 / 16, 0.512 * 0.75 * 16 / 25, 0.6 * 4 / 25]
     np.testing.assert_allclose(tape.dc.item(), 0.512, rtol=1e-15)
@@ -42,8 +42,9 @@ def test_gradient_of_h(tape: Tape):
     np.testing.assert_allclose(tape.dh_0.item(), da @ A.ravel() / 4, rtol=1e-15)
 
 
-def test_gradient_of_c_passes_the_output_gate_by(tape: Tape):
+def test_gradient_of_c_passes_the_output_gate_by():
     """L = c_n: dc = 1, so dc_0 = f = 1/4 and nothing reaches o."""
+    tape = one_step()
     unroll.backward(tape, final={"c": np.ones((1, 1))}, keep=["da"])
     np.testing.assert_allclose(tape.dc_0.item(), 1 / 4, rtol=1e-15)
     np.testing.assert_allclose(tape.da.ravel(), [0.6 * 3 / 16, C_0 * 3 / 16, 0.75 * 16 / 25, 0], rtol=1e-15)

@@ -1,0 +1,224 @@
+"""Faults planted on purpose, one at a time, each with the test that has to notice it.
+
+A test-suite that passes says little until it has been seen to fail. Every entry changes one line of one function
+of the running program; `tests/test_faults.py` runs the named test and wants it to fail.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from tests import test_tape, test_unroll
+from tests.battery import test_gradients, test_properties
+from tests.cells import test_base, test_gru, test_lstm, test_rnn
+from unrolled import unroll
+from unrolled.cells import GRU, GRU_RESET_BEFORE, LSTM, RNN_TANH, base, gru, lstm
+from unrolled.tape import Engine, Tape
+from unrolled.unroll import reference
+
+
+class Fault(NamedTuple):
+    """What goes wrong, in which function, the code before and after, and the test that notices."""
+
+    what: str
+    function: Callable[..., Any]
+    before: str
+    after: str
+    noticed_by: Callable[[], None]
+
+
+REFERENCE = Engine("reference")
+entries = test_gradients.test_every_entry_against_central_differences
+larger = test_gradients.test_random_directions_in_larger_problems
+new_beginning = partial(test_unroll.test_a_reset_is_a_new_beginning, GRU, 0, REFERENCE)
+ends = test_unroll.test_past_the_end_is_zero_and_final_states_stand_there
+
+FAULTS = [
+    # one step
+    Fault("swap i and f", lstm.point, "a_i, a_f,", "a_f, a_i,", test_lstm.test_one_step),
+    Fault("swap g and o", lstm.point, "a_g, a_o =", "a_o, a_g =", test_lstm.test_one_step),
+    Fault("swap r and z", gru.point, "r, z =", "z, r =", partial(test_gru.test_one_step, "gru")),
+    Fault(
+        "swap r and z before the product",
+        gru.point_gates,
+        "a_r, a_z =",
+        "a_z, a_r =",
+        partial(test_gru.test_one_step, "gru_reset_before"),
+    ),
+    Fault(
+        "mix by z the wrong way round",
+        gru.point,
+        "(1 - z) * n + z *",
+        "z * n + (1 - z) *",
+        partial(test_gru.test_one_step, "gru"),
+    ),
+    Fault("forget the reset gate", gru.point, "r * hw_n", "hw_n", partial(test_gru.test_one_step, "gru")),
+    # one step back
+    Fault(
+        "lose what c does through h",
+        lstm.point_backward,
+        'd["c"] + d["h"] * o * (1 - tanh_c**2)',
+        'd["c"]',
+        test_lstm.test_gradient_of_h,
+    ),
+    Fault(
+        "lose what c does in the future",
+        lstm.point_backward,
+        'd["c"] + d["h"]',
+        'd["h"]',
+        test_lstm.test_gradient_of_c_passes_the_output_gate_by,
+    ),
+    Fault(
+        "keep a dc that is not whole",
+        lstm.point_backward,
+        'whole={"c": dc}',
+        "whole={}",
+        test_gradients.test_dc_is_whole,
+    ),
+    Fault(
+        "forget r between hw_n and n",
+        gru.point_backward,
+        "da_n * r]",
+        "da_n]",
+        test_gru.test_gradient_with_the_reset_after_the_product,
+    ),
+    Fault(
+        "lose the way by z",
+        gru.point_backward,
+        'd["h"] * z}',
+        'd["h"] * 0}',
+        test_gru.test_gradient_with_the_reset_after_the_product,
+    ),
+    Fault(
+        "lose the way by r",
+        gru.point_gates_backward,
+        'd["rh"] * r}',
+        'd["rh"] * 0}',
+        test_gru.test_gradient_with_the_reset_before_the_product,
+    ),
+    # the loop
+    Fault(
+        "transpose W_hh",
+        reference.halves,
+        'weights["W_hh"].T',
+        'weights["W_hh"]',
+        test_rnn.test_row_of_the_recurrent_weights_is_the_unit_that_hears,
+    ),
+    Fault("count one bias only", reference.halves, "hw +=", "hw = hw + 0 *", test_rnn.test_both_biases_count),
+    Fault(
+        "ignore h_0",
+        reference.forward,
+        'arrays[f"{name}_0"].copy()',
+        '0 * arrays[f"{name}_0"]',
+        partial(entries, RNN_TANH, 0, {}),
+    ),
+    Fault("count padding", Tape.rows, "lengths > t", "lengths >= t", partial(ends, GRU, 0, REFERENCE, False)),
+    Fault(
+        "start a ragged sequence of the reverse direction elsewhere",
+        Tape.entering,
+        "== t + 1",
+        "== t + 2",
+        partial(entries, GRU, 0, {"ragged": True, "reverse": True}),
+    ),
+    Fault(
+        "walk forwards in reverse",
+        Tape.steps,
+        "[::-1] if",
+        "if",
+        partial(test_tape.test_one_row_enters_and_the_next_leaves, reverse=True),
+    ),
+    Fault("ignore a reset", Tape.cleared, "state if reset is None else", "state if True else", new_beginning),
+    # the loop back
+    Fault(
+        "drop dh_carry",
+        reference.backward,
+        '"dh": d["h"] + dh_out[t, rows]',
+        '"dh": dh_out[t, rows]',
+        test_rnn.test_tanh_two_steps_and_back,
+    ),
+    Fault(
+        "let the gradient pass a reset",
+        reference.backward,
+        'tape.cleared(d[f"{name}_prev"], t, rows)',
+        'd[f"{name}_prev"]',
+        new_beginning,
+    ),
+    Fault(
+        "pair da with the state that leaves",
+        reference.backward,
+        "v[stage.enters]))",
+        'v["h"]))',
+        test_rnn.test_tanh_two_steps_and_back,
+    ),
+    Fault(
+        "transpose W_hh on the way back",
+        reference._stage_backward,
+        'dhw @ weights["W_hh"]',
+        'dhw @ weights["W_hh"].T',
+        partial(entries, RNN_TANH, 0, {}),
+    ),
+    Fault(
+        "overwrite a weight's gradient with the last block",
+        reference._add_products,
+        'gradient[f"W_{kind}"] +=',
+        'gradient[f"W_{kind}"][:] =',
+        partial(larger, RNN_TANH, 0, test_gradients.LARGER[1]),
+    ),
+    Fault(
+        "ignore the gradient of the final states",
+        unroll.backward,
+        "value.copy() for state",
+        "0 * value for state",
+        test_lstm.test_gradient_of_c_passes_the_output_gate_by,
+    ),
+    Fault(
+        "keep upstream gradients of padding",
+        unroll.backward,
+        "np.where(tape.real()[:, :, None], dh_out, 0)",
+        "dh_out",
+        partial(ends, LSTM, 0, REFERENCE, False),
+    ),
+    Fault(
+        "miscount rows that share a tape",
+        reference._widened,
+        "reset, 1)",
+        "reset, 0)",
+        partial(
+            test_properties.test_many_gradients_over_one_tape,
+            GRU_RESET_BEFORE,
+            0,
+            REFERENCE,
+            {"resets": True},
+            "float64",
+        ),
+    ),
+    Fault(
+        "mirror the lower half of the logistic function",
+        base.sigmoid,
+        "np.where(a >= 0, 1, e)",
+        "1",
+        partial(test_base.test_sigmoid_is_exact_in_both_tails_and_keeps_its_dtype, "float64"),
+    ),
+]
+
+
+@contextmanager
+def planted(fault: Fault) -> Generator[None, None, None]:
+    """The fault in the running program, for as long as the context lasts."""
+    function = fault.function
+    assert isinstance(function, FunctionType)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(fault.before) == 1, f"{function.__qualname__} has no single {fault.before!r} any more"
+    names = dict(function.__globals__)
+    exec(compile(source.replace(fault.before, fault.after), function.__qualname__, "exec"), names)
+    right, function.__code__ = function.__code__, names[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = right
