@@ -1,7 +1,7 @@
 """Faults planted on purpose, one at a time, each with the test that has to notice it.
 
-A test-suite that passes says little until it has been seen to fail. Every entry changes one line of one function
-of the running program; `tests/test_faults.py` runs the named test and wants it to fail.
+A test-suite that passes says little until it has been seen to fail. Every entry changes one line of one
+function of the running program; `tests/test_faults.py` runs the named test and wants it to fail.
 """
 
 from __future__ import annotations

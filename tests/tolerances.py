@@ -25,7 +25,7 @@ TABLE = {
     "property": {"float64": Limit(1e-14, worst=1.6e-15), "float32": Limit(5e-6, worst=5.6e-7)},
     # The reference in float32 against itself in float64.
     "rounding": {"float32": Limit(5e-6, worst=8.0e-7)},
-    # The compiled core against the reference in float64 (here in units of 1 where an array's numbers are smaller).
+    # The compiled core against the reference in float64 (in units of 1 where an array's numbers are smaller).
     "compiled": {"float64": Limit(1e-14, worst=2.3e-15), "float32": Limit(6e-6, worst=1.5e-6)},
 }
 """Limits by question and dtype."""

@@ -23,7 +23,7 @@ class Size(NamedTuple):
 
     T: int = 5
     B: int = 3
-    I: int = 4  # noqa: E741  (the card's letter)
+    I: int = 4
     H: int = 5
     P: int = 0
 
