@@ -56,10 +56,12 @@ def backward(case: Case, isa: str, threads: Iterable[int]) -> None:
 def assert_close(values: Values, expected: Values, dtype: str) -> None:
     """Fails with the arrays that are off, and by how much."""
     errors = truth.errors(values, {name: expected[name] for name in values})
-    assert {name: error for name, error in errors.items() if not error <= limit("compiled", dtype)} == {}
+    off = {name: error for name, error in errors.items() if not error <= limit("compiled", dtype)}
+    assert not off, off
 
 
 def assert_same_bits(runs: list[Values]) -> None:
     """Fails unless all runs are one."""
     for run in runs[1:]:
-        assert [name for name in run if run[name].tobytes() != runs[0][name].tobytes()] == []
+        differ = [name for name in run if run[name].tobytes() != runs[0][name].tobytes()]
+        assert not differ, differ

@@ -1,4 +1,8 @@
-"""What must not change a bit inside the core: the neighbours in the batch, and where a sequence is cut."""
+"""What must not change a bit inside the core: the neighbours in the batch, and where a sequence is cut.
+
+One exception is the core's own: a call of one or two rows of x in all reads the weights unpacked and sums in
+another order, so here every call has more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from tests.battery.cases import Case
 from tests.battery.kernels import How, needs_core
 from tests.tolerances import limit
 from unrolled import native
-from unrolled.cells import Array, Values
+from unrolled.cells import Values
 from unrolled.checks import Problem
 from unrolled.tape import Walk
 
@@ -77,6 +81,8 @@ def assert_rows_equal(whole: dict[str, Values], part: dict[str, Values], rows: S
 def test_a_row_does_not_depend_on_its_neighbours(isa: str, cell: str, dtype: str, reverse: bool):
     case = Case(cell, dtype, H=37, I=9, T=6, B=14, reverse=reverse)  # type: ignore[arg-type]
     problem = case.problem()
+    assert problem.walk.lengths is not None
+    problem.walk.lengths[np.isin(problem.walk.lengths, (1, 2))] = 3
     whole = solve(problem, How(isa))
     for rows in ROWS:
         assert_rows_equal(whole, solve(of_rows(problem, rows), How(isa)), rows)
@@ -229,7 +235,5 @@ def test_nothing_to_do(isa: str, problem: Problem):
     expected |= truth.backward(problem, tape)
     for threads in (1, 2):
         kept = kernels.forward(problem, How(isa, threads))
-        ours: dict[str, Array] = kept | kernels.backward(problem, kept, How(isa, threads))
-        assert {name: value.tolist() for name, value in ours.items()} == {
-            name: value.tolist() for name, value in expected.items()
-        }
+        found = truth.errors(kept | kernels.backward(problem, kept, How(isa, threads)), expected)
+        assert set(found.values()) == {0.0}

@@ -35,7 +35,7 @@ def errors(values: Values, truth: Values) -> dict[str, float]:
 
 
 def forward(problem: Problem) -> tuple[Tape[Cell], Values]:
-    """The reference's tape, and ``h h_n c_n`` with ``gates saved c`` from it; rows past the end zero."""
+    """The reference's tape, and from it ``h h_n c_n gates saved c``; NaN where the core writes nothing."""
     exact = problem.astype(np.float64)
     tape = exact.forward("reference", exact.cell.recordable("W_hr" in exact.params))
     T, names = tape.T, saved(tape)
@@ -45,7 +45,11 @@ def forward(problem: Problem) -> tuple[Tape[Cell], Values]:
         values |= {"c": tape.c[later : later + T], "c_n": tape.c_n}
     if set(tape.cell.gates) - set(tape.cell.states):
         values |= {"gates": tape.gates}
-    return tape, values | ({"saved": tape.arrays[names[0]]} if names else {})
+    values |= {"saved": tape.arrays[names[0]]} if names else {}
+    for name in values.keys() & {"gates", "saved", "c"}:
+        values[name] = values[name].copy()
+        values[name][~tape.real()] = np.nan
+    return tape, values
 
 
 def backward(problem: Problem, tape: Tape[Cell], over: Values | None = None) -> Values:
