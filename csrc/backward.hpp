@@ -98,10 +98,8 @@ private:
         return s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
     }
 
-    // Threads among which a block's sums are divided, at the least.
-    int sharers() const {
-        return how_.by == By::products ? how_.threads - 1 : how_.by == By::units ? 1 : how_.threads;
-    }
+    // Threads among which a block's sums are divided, at the least: a team that parts leaves one.
+    int sharers() const { return how_.by == By::rows ? how_.threads : 1; }
 
     // The block of steps that ends before `to`.
     Part block_before(Index to) const {
@@ -138,21 +136,25 @@ private:
         return true;
     }
 
-    // A relay: member 0 goes through the steps, the others sum up the block before.
+    // A relay: member 0 goes through the steps, the others sum up the block before. False: this member is to
+    // leave.
     bool run_behind(Member& me, const Own& own, const Share& share) {
         int which = 0;
         Part behind(0, 0, 1);
-        for (Index to = order_.steps; to > 0; which ^= 1, me.meet()) {
+        const auto sum_up_behind = [&](int number, int count) {
+            if (behind.size() == 0) return;
+            sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, number, count);
+        };
+        for (Index to = order_.steps; to > 0; which ^= 1) {
             const Part steps = block_before(to);
             if (me.number == 0) go_through(me, own, share, blocks_[which], steps);
-            else if (behind.size())
-                sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, me.number - 1,
-                       me.count - 1);
+            if (me.count == 1) sum_up_behind(0, 1);  // the others have left
+            else if (me.number > 0) sum_up_behind(me.number - 1, me.count - 1);
             behind = steps;
             to = steps.from;
+            if (!me.meet_or_part()) return false;
         }
-        if (behind.size())
-            sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, me.number, me.count);
+        sum_up_behind(me.number, me.count);
         return true;
     }
 

@@ -19,8 +19,8 @@ public:
         return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
     }
 
-    // Room for what is not on a tape: the gates of a chunk or two, and the state before the projection or after the
-    // reset gate. A thread's own, or all threads' where they work at the same rows.
+    // Room for what is not on a tape: the gates of a chunk or two, and the state before the projection or after
+    // the reset gate. A thread's own, or all threads' where they work at the same rows.
     struct Unkept {
         Real *gates = nullptr, *m = nullptr;
     };
@@ -74,7 +74,7 @@ public:
 
 private:
     static constexpr Index kTooFewToPack = 2;  // rows of x
-    static constexpr Index kSumRows = 32;      // rows, or rows times panels, summed before their gates are applied
+    static constexpr Index kSumRows = 32;  // rows, or rows times panels, summed before their gates are applied
     static constexpr Index kSumLength = kPanelWidth<Real>;
 
     Index most_rows() const { return how_.by == By::rows ? order_.rows / how_.threads + 1 : order_.rows; }
@@ -87,8 +87,7 @@ private:
     Index kept_steps() const { return how_.by == By::products ? 2 * chunk_steps() : chunk_steps(); }
     Index widest() const { return s_.R() > s_.H ? s_.R() : s_.H; }
     void take_rows(Arena& arena, Unkept& unkept) const {
-        if (Cell::keeps_gates && !training_)
-            unkept.gates = arena.take<Real>(kept_steps() * most_rows() * gh());
+        if (Cell::keeps_gates && !training_) unkept.gates = arena.take<Real>(kept_steps() * most_rows() * gh());
         if ((Cell::stages == 2 || s_.P) && !f_.tape.saved) unkept.m = arena.take<Real>(most_rows() * s_.H);
     }
     Index gh() const { return Cell::gates * s_.H; }
@@ -149,16 +148,20 @@ private:
         return true;
     }
 
-    // A relay: member 0 goes through the steps, the others stay a chunk ahead with the input products.
+    // A relay: member 0 goes through the steps, the others stay a chunk ahead with the input products. False:
+    // this member is to leave.
     bool run_ahead(Member& me, const Own& own, const Share& share) {
+        Index multiplied = chunk(0).to;
         input_product(own, share, chunk(0), me.number, me.count);
         me.meet();
-        for (Index from = 0; from < order_.steps; from += chunk_steps(), me.meet()) {
-            const Part steps = chunk(from);
+        for (Index from = 0; from < order_.steps; from += chunk_steps()) {
+            const Part steps = chunk(from), next = chunk(steps.to);
+            if (multiplied < steps.to) input_product(own, share, steps, 0, 1);  // the others have left
             if (me.number == 0)
                 for (Index i = steps.from; i < steps.to; ++i) advance(me, own, share, i);
-            else if (steps.to < order_.steps)
-                input_product(own, share, chunk(steps.to), me.number - 1, me.count - 1);
+            else if (next.size() > 0) input_product(own, share, next, me.number - 1, me.count - 1);
+            if (me.count > 1 && next.size() > 0) multiplied = next.to;
+            if (!me.meet_or_part()) return false;
         }
         return true;
     }

@@ -15,7 +15,8 @@ template <> struct ExpConstants<float> {
     static constexpr float ln2_high = 0.693359375f;  // few enough bits that n * ln2_high is exact
     static constexpr float ln2_low = -2.12194440e-4f;
     static constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-    static constexpr float largest = 88.0f;  // e^-largest is below the normal numbers, so zero: sigmoid(-inf) = 0
+    static constexpr float largest =
+        88.0f;  // e^-largest is below the normal numbers, so zero: sigmoid(-inf) = 0
     static constexpr float tanh_is_one = 9.2f;
     static constexpr float polynomial[] = {1.00000001080395231f,      0.50000000134981778643f,
                                            0.16666504936963596529f,   0.041666464602026541557f,

@@ -1,5 +1,6 @@
 #include "pool.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -24,6 +25,10 @@ namespace {
 // Long enough for a neighbour that is a few microseconds behind, short enough not to burn a core that others
 // want.
 constexpr int kSpins = 4000;
+
+// Nanoseconds: more than it takes to wake a thread; the shortest rest; and how often that may double.
+constexpr std::int64_t kLate = 300'000, kRest = 10'000'000;
+constexpr int kMostRests = 6;
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -54,7 +59,8 @@ class Pool {
 public:
     // How many threads the caller now holds, itself among them; more than one are given back by release.
     int acquire(int wanted) {
-        if (wanted <= 1 || !in_use_.try_lock()) return 1;
+        if (wanted <= 1 || now() < crowded_until_.load(std::memory_order_relaxed) || !in_use_.try_lock())
+            return 1;
         const int size = start(wanted - 1) + 1;
         if (size == 1) in_use_.unlock();
         return size;
@@ -72,11 +78,29 @@ public:
         }
         if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
         Member caller(team, 0);
+        const std::int64_t begun = now();
         function(work, caller);
+        const std::int64_t done = now();
         wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
+        // A helper that makes the caller wait as long as the work itself took has no core of its own.
+        const std::int64_t waited = now() - done;
+        if (team.parted() || (waited > kLate && waited > done - begun)) rest();
+        else rests_ = 0;
     }
 
 private:
+    static std::int64_t now() {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(
+                   std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    }
+
+    // Other work wants the cores: calls do with one thread for a while, twice as long every time this repeats.
+    void rest() {
+        if (rests_ < kMostRests) ++rests_;
+        crowded_until_.store(now() + (kRest << rests_), std::memory_order_relaxed);
+    }
+
     // As many helpers as asked for, or as many as the system gives.
     int start(int wanted) {
         while (started_ < wanted) {
@@ -112,7 +136,8 @@ private:
     std::condition_variable wake_;
     std::atomic<std::uint64_t> call_{0};  // the number of the call, and in the low 16 bits its helpers
     std::atomic<int> running_{0}, asleep_{0};
-    int started_ = 0;
+    std::atomic<std::int64_t> crowded_until_{0};
+    int started_ = 0, rests_ = 0;
     Function function_ = nullptr;
     const void* work_ = nullptr;
     Team* team_ = nullptr;

@@ -10,6 +10,7 @@ namespace unrolled {
 class Team {
 public:
     explicit Team(int size) : size_(size) {}
+    bool parted() const { return parted_; }
 
 private:
     friend class Member;
@@ -40,8 +41,8 @@ private:
     Team& team_;
 };
 
-// Threads held for one call. Where another call holds the pool, or the system gives none, they are fewer than
-// asked for, perhaps the calling one alone.
+// Threads held for one call. Where the cores are wanted by others, another call holds the pool, or the system
+// gives none, they are fewer than asked for, perhaps the calling one alone.
 class Threads {
 public:
     explicit Threads(int wanted);
@@ -74,8 +75,8 @@ private:
     bool kept_;
 };
 
-// Asks for large pages behind memory that is about to be written for the first time: with small ones, the faults
-// of a tape of some tens of megabytes cost as much as its arithmetic. Does nothing for little memory.
+// Asks for large pages behind memory that is about to be written for the first time: with small ones, the
+// faults of a tape of some tens of megabytes cost as much as its arithmetic. Does nothing for little memory.
 void expect_writes(void* data, std::size_t bytes);
 
 }  // namespace unrolled
