@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unrolled import unroll
-from unrolled.cells import Cell
+from unrolled.cells import CELLS, Cell
 from unrolled.checks import Size, draw
 from unrolled.errors import NotKeptError
 from unrolled.tape import Tape, Walk
@@ -63,9 +63,11 @@ def test_what_enters_a_reset_is_cleared_and_what_left_before_stays():
     assert tape.h[1].item() == np.tanh(1)
 
 
-def test_copies_and_pickles(tape: Tape[Cell]):
+@pytest.mark.parametrize("cell", CELLS)
+def test_copies_and_pickles(cell: str):
+    tape = draw(cell).solve()
     for other in (copy.copy(tape), copy.deepcopy(tape), pickle.loads(pickle.dumps(tape))):
-        assert other.cell.name == "gru"
+        assert other.cell.name == cell
         np.testing.assert_array_equal(other.dx, tape.dx)
 
 

@@ -79,7 +79,8 @@ class Tape(Generic[CellT]):
     State arrays have a row more than there are steps: ``h[t]`` enters step t and ``h[t+1]`` leaves it, so
     ``h[0]`` is the initial state. In reverse, ``h[t+1]`` enters step t, ``h[t]`` leaves it, and ``h[T]`` is
     the initial state, with which each sequence starts at its own end. At a reset, the row still is what left
-    the step before; what enters is cleared (`entering`). Past a sequence's end all rows are zero.
+    the step before; what enters is cleared (`entering`). Rows that no step of a sequence wrote are zero, but
+    for those initial states.
 
     Attributes:
         cell: the definition that ran.

@@ -30,7 +30,7 @@ def statements(source: str) -> list[str]:
     """Those of every ``point_backward(v, d)`` in a file, but for those that only give names to values."""
     unpacking = re.compile(r"(\w+, )*\w+ = (v\[\"\w+\"\](, )?)+")
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
-    backward = [node for node in functions if [argument.arg for argument in node.args.args] == ["v", "d"]]
+    backward = [node for node in functions if [taken.arg for taken in node.args.args][-2:] == ["v", "d"]]
     found = [ast.get_source_segment(source, line) or "" for node in backward for line in node.body]
     return [line for line in found if not line.startswith('"""') and not unpacking.fullmatch(line)]
 
