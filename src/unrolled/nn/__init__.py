@@ -1,6 +1,14 @@
-"""Layers for torch: torch.nn's RNN, LSTM and GRU and their cells, computed by our kernels, and what goes with them.
+"""Torch layers: RNN, LSTM, GRU and their cells in torch.nn's place, and what goes with them.
 
-from unrolled import nn          # in the place of: from torch import nn, for the recurrent layers
+layers, cells              what a call is
+guards, options            what is refused, and in which words
+route                      which way a call is computed, and why
+plan                       what a layer's options fix
+compiled, compiled_cell    the way through our kernels, with their gradients (gradient)
+composite                  the way in torch's operations, for what torch has not itself
+packing                    packed sequences
+stream                     one step at a time
+conversion, switching      torch's layers into ours
 """
 
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell

@@ -1,15 +1,15 @@
-"""RNNCell, LSTMCell and GRUCell in torch.nn's place: one step of a cell, through the kernels of the layers."""
+"""RNNCell, LSTMCell and GRUCell in torch.nn's place: one step, through the kernels of the layers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Never, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from unrolled.nn import compiled_cell, composite, guards, options, route
-from unrolled.nn.plan import Plan, fives, plan
+from unrolled.nn.plan import Plan, five, plan
 from unrolled.nn.switching import copied
 
 if TYPE_CHECKING:
@@ -36,19 +36,20 @@ class RecurrentCell(Base):
         """Advances one step.
 
         Shapes:
-            input: ``[B, I]`` or ``[I]``; hx: h ``[B, H]`` or ``[H]``, for an LSTMCell the pair of it and c. Gives the
-            new state in the form of hx.
+            input: ``[B, I]`` or ``[I]``; hx: h ``[B, H]`` or ``[H]``, for an LSTMCell the pair of it and c.
+            Gives the new state in the form of hx.
 
         Raises:
-            LayerShapeError, LayerDtypeError, LayerDeviceError, DtypeError: something does not fit; all are also what
-            torch raises there (RuntimeError, ValueError).
+            LayerShapeError, LayerDtypeError, LayerDeviceError, DtypeError: something does not fit; each is
+            also of the class that torch raises there.
 
         Example:
             >>> GRUCell(3, 4)(torch.zeros(2, 3)).shape
             torch.Size([2, 4])
         """
         name = self.torch_class.__name__
-        guards.is_tensor(name, input)
+        if not isinstance(input, Tensor):
+            guards.no_tensor(name, input)
         guards.rank(name, input.dim(), (1, 2))
         states = () if hx is None else guards.read_cell_states(name, hx)
         x = input
@@ -69,8 +70,9 @@ class RecurrentCell(Base):
             return super().forward(input, hx)
         else:
             route.taken["composite"] += 1
-            ((W_xh, W_hh, b_xh, b_hh, _),) = fives(weights, self.plan, None)
+            W_xh, W_hh, b_xh, b_hh, _ = five(weights, 0, self.plan, None)
             states = states or (x.new_zeros((x.size(0), self.hidden_size)),)
+            assert W_xh is not None
             left = composite.step(self.cell, linear(x, W_xh, b_xh), states, (W_hh, b_hh, None))
         if input.dim() == 1:
             left = tuple(state.squeeze(0) for state in left)
@@ -91,7 +93,7 @@ class RecurrentCell(Base):
 
     @classmethod
     def from_torch(cls, cell: nn.RNNCellBase) -> Self:
-        """A copy of torch's cell as ours. To take the cell itself, Parameters and all, use `unrolled.convert`.
+        """A copy of torch's cell as ours; `unrolled.convert` takes the cell itself, Parameters and all.
 
         Raises:
             OptionError: ``cell`` is not the class of torch.nn that this one stands for.

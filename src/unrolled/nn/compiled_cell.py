@@ -6,7 +6,7 @@ A sequence of one step, without what a whole layer needs around it. Callers have
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch.autograd import Function
 
 from unrolled import native
 from unrolled.nn import gradient
-from unrolled.nn.plan import Plan, at, fives
+from unrolled.nn.plan import Plan, at, five, tape_addresses
 
 
 def run(
@@ -26,12 +26,12 @@ def run(
     Shapes:
         x: ``[B, I]``; h, c: ``[B, H]``; weights: in torch's order. Gives the new h and, for an LSTM, c.
     """
-    if gradient.wanted(x, h, c, *weights):
-        return Step.apply(plan, code, x, h, c, *weights)
+    if gradient.wanted(*weights, x, h, c):
+        return _record(plan, code, x, h, c, *weights)
     B, H = x.size(0), plan.H
-    left = x.new_empty(B, H), x.new_empty(B, H) if plan.c else None
-    _forward(plan, code, x, (h, c), weights, left, (None, None, None))
-    return left if plan.c else left[:1]
+    new_h, new_c = x.new_empty(B, H), x.new_empty(B, H) if plan.c else None
+    _forward(plan, code, x, (h, c), weights, (new_h, new_c), None)
+    return (new_h,) if new_c is None else (new_h, new_c)
 
 
 class Step(Function):
@@ -47,11 +47,10 @@ class Step(Function):
             those of `run`.
         """
         B, H, empty = x.size(0), plan.H, x.new_empty
-        gates = empty(B, plan.gates, H) if plan.gates else None
-        saved = empty(B, H) if plan.saved else None
+        tape = empty((plan.gates + plan.saved) * B * H) if plan.gates else None
         new_h, new_c = empty(B, H), empty(B, H) if plan.c else None
-        _forward(plan, code, x, (h, c), weights, (new_h, None), (gates, saved, new_c))
-        ctx.save_for_backward(x, h, c, new_h, gates, saved, new_c, *weights)
+        _forward(plan, code, x, (h, c), weights, (new_h, new_c), tape)
+        ctx.save_for_backward(x, h, c, new_h, new_c, tape, *weights)
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.code = plan, code
         return (new_h,) if new_c is None else (new_h, new_c)
@@ -63,9 +62,12 @@ class Step(Function):
         Shapes:
             upstream: those of the new h and c.
         """
-        with torch.no_grad():
-            gradients = _backward(ctx.plan, ctx.code, ctx.needs_input_grad[2:], ctx.saved_tensors, upstream)
-        return (None, None, *gradient.once(gradients))
+        arguments = ctx.plan, ctx.code, ctx.needs_input_grad, ctx.saved_tensors, upstream
+        return gradient.once(_backward, *arguments)
+
+
+_record: Callable[..., tuple[Tensor, ...]] = super(Function, Step).apply  # pyright: ignore
+"""`Step.apply`, shortened as in `unrolled.nn.compiled`."""
 
 
 def _forward(
@@ -75,34 +77,35 @@ def _forward(
     states: tuple[Tensor | None, Tensor | None],
     weights: Sequence[Tensor],
     left: tuple[Tensor, Tensor | None],
-    tape: tuple[Tensor | None, Tensor | None, Tensor | None],
+    tape: Tensor | None,
 ) -> None:
-    B, I = x.shape
-    H = plan.H
-    (W_at,) = fives([weight.data_ptr() for weight in weights], plan, 0)
+    """Fills the states that leave the step and, where there is one, the tape, which has no need of c."""
+    (B, I), H = x.shape, plan.H
+    W_at = five([weight.data_ptr() for weight in weights], 0, plan, 0)
+    gates_at, saved_at, _ = tape_addresses(at(tape), 0, plan, B * H * x.itemsize)
+    c_n, c = (0, at(left[1])) if tape is not None else (at(left[1]), 0)
     native.forward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
-        at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, at(left[1]), *map(at, tape),
+        at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, c_n, gates_at, saved_at, c,
     )  # fmt: skip
 
 
 def _backward(
     plan: Plan, code: int, needs: Sequence[bool], tensors: Sequence[Any], upstream: Sequence[Tensor | None]
-) -> list[Tensor | None]:
-    x, h, c, new_h, gates, saved, new_c, *weights = tensors
-    B, I = x.shape
-    H, like = plan.H, torch.empty_like
+) -> tuple[Tensor | None, ...]:
+    """The gradients of what `Step.forward` takes, plan and code included; None where ``needs`` says so."""
+    x, h, c, new_h, new_c, tape, *weights = tensors
+    (B, I), H, like = x.shape, plan.H, torch.empty_like
     dx, dh_0, dc_0, *dW = (
-        like(t) if need else None for t, need in zip((x, h, c, *weights), needs, strict=True)
+        like(t) if need else None for t, need in zip((x, h, c, *weights), needs[2:], strict=True)
     )
-    ends = [None if d is None else d.resolve_neg().contiguous() for d in upstream]
-    (W_at,), (dW_at,) = (
-        fives([weight.data_ptr() for weight in weights], plan, 0),
-        fives([at(d) for d in dW], plan, 0),
-    )
+    dh, dc = (*(None if d is None else d.resolve_neg().contiguous() for d in upstream), None)[:2]
+    W_at = five([weight.data_ptr() for weight in weights], 0, plan, 0)
+    dW_at = five([at(d) for d in dW], 0, plan, 0)
+    gates_at, saved_at, _ = tape_addresses(at(tape), 0, plan, B * H * x.itemsize)
     native.backward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, B, *W_at, x.data_ptr(), B * I, I, at(h), at(c),
-        new_h.data_ptr(), B * H, H, at(gates), at(saved), at(new_c), at(ends[0]), B * H, H,
-        0, at(ends[1]) if new_c is not None else 0, at(dx), B * I, I, *dW_at, at(dh_0), at(dc_0), 0, 0, 0, 0,
+        new_h.data_ptr(), B * H, H, gates_at, saved_at, at(new_c), at(dh), B * H, H, 0, at(dc),
+        at(dx), B * I, I, *dW_at, at(dh_0), at(dc_0), 0, 0, 0, 0,
     )  # fmt: skip
-    return [dx, dh_0, dc_0, *dW]
+    return None, None, dx, dh_0, dc_0, *dW

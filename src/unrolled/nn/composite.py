@@ -97,10 +97,12 @@ def stack(
 ) -> tuple[Tensor, State]:
     """All layers and directions of a stack: output and final states, as torch.nn gives them.
 
+    ``p`` is the dropout between layers.
+
     Shapes:
-        x: ``[T, B, I]``; states: h ``[L*D, B, R]`` and, for an LSTM, c ``[L*D, B, H]``; lengths: ``[B]``; reset:
-        ``[T, B]`` bool; weights: for each layer and direction W_xh, W_hh, b_xh, b_hh, W_hr; p: dropout between
-        layers. Output: ``[T, B, D*R]``.
+        x: ``[T, B, I]``; states: h ``[L*D, B, R]`` and, for an LSTM, c ``[L*D, B, H]``; weights: for each
+        layer and direction W_xh, W_hh, b_xh, b_hh, W_hr; lengths: ``[B]``; reset: ``[T, B]`` bool. Output:
+        ``[T, B, D*R]``.
 
     Raises:
         KeyError: a cell that is none of ours.

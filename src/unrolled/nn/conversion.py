@@ -27,7 +27,8 @@ def convert(model: Model, example: Any = None) -> Model:
     """Makes ours of every RNN, LSTM, GRU and cell of torch.nn in ``model``, itself included, and returns it.
 
     The layers stay the same objects with the same Parameters, hooks and mode; only their class changes. So an
-    optimiser goes on, and the numbers stay what they were. Layers of a class derived from torch's are left alone.
+    optimiser goes on, and the numbers stay what they were. Layers of a class derived from torch's are left
+    alone.
 
     Args:
         model: any torch model.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ def wanted(*tensors: Tensor | None) -> bool:
         any.
     """
     if torch.is_grad_enabled():
-        for tensor in tensors:  # a loop, because any() over a generator takes three times as long
+        for tensor in tensors:  # any() over a generator takes three times as long
             if tensor is not None and tensor.requires_grad:
                 return True
     return False
@@ -52,12 +52,14 @@ class Once(Function):
         raise UnavailableError(subject, rule, "a second derivative", fix)
 
 
-def once(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """The same gradients; under create_graph with an error in wait for whoever differentiates them again.
+def once(backward: Callable[..., tuple[Tensor | None, ...]], *arguments: Any) -> tuple[Tensor | None, ...]:
+    """What ``backward(*arguments)`` gives; under create_graph with an error in wait for a second derivative.
 
     Shapes:
         any.
     """
-    if torch.is_grad_enabled():
-        return Once.apply(torch.zeros((), requires_grad=True), *gradients)
-    return tuple(gradients)
+    if not torch.is_grad_enabled():
+        return backward(*arguments)
+    with torch.no_grad():
+        gradients = backward(*arguments)
+    return Once.apply(torch.zeros((), requires_grad=True), *gradients)

@@ -7,7 +7,7 @@ that ``except`` clauses written for torch.nn keep working.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch.nn import Module, RNNBase
 
 
-class _InTorchsWords(UnrolledError):
+class _InTorchsWords(UnrolledError):  # noqa: N818  a part of errors, none by itself
     """Begins with the sentence that torch.nn has for the mistake."""
 
     def __init__(self, words: str, subject: str, rule: str, got: object, fix: str) -> None:
@@ -54,15 +54,14 @@ class LayerOptionTypeError(LayerOptionError, TypeError):
 # ----------------------------------------------------------------------------------------- input and states
 
 
-def is_tensor(name: str, value: object, subject: str = "input") -> None:
-    """Refuses anything but a tensor.
+def no_tensor(name: str, value: object, subject: str = "input") -> Never:
+    """Refuses what is no tensor.
 
     Raises:
-        DtypeError: ``value`` is none.
+        DtypeError: always.
     """
-    if not isinstance(value, Tensor):
-        fix = "Turn it into one: torch.as_tensor(...)."
-        raise DtypeError(f"{name}.forward: {subject}", "be a torch.Tensor", type(value).__name__, fix)
+    fix = "Turn it into one: torch.as_tensor(...)."
+    raise DtypeError(f"{name}.forward: {subject}", "be a torch.Tensor", type(value).__name__, fix)
 
 
 def rank(name: str, got: int, ranks: tuple[int, int], subject: str = "input") -> None:
@@ -82,15 +81,14 @@ def rank(name: str, got: int, ranks: tuple[int, int], subject: str = "input") ->
         raise LayerShapeError(words, f"{name}.forward: {subject}", f"have axes {axes}", f"{got} axes", fix)
 
 
-def steps(name: str, count: int) -> None:
+def steps(name: str) -> Never:
     """Refuses a sequence without steps, as torch does; `unrolled.unroll` takes it.
 
     Raises:
-        LayerShapeError: ``count`` is 0.
+        LayerShapeError: always.
     """
-    if count == 0:
-        words, fix = "Expected sequence length to be larger than 0 in RNN", "Leave empty sequences out."
-        raise LayerShapeError(words, f"{name}.forward: input", "have at least one step on axis T", 0, fix)
+    words, fix = "Expected sequence length to be larger than 0 in RNN", "Leave empty sequences out."
+    raise LayerShapeError(words, f"{name}.forward: input", "have at least one step on axis T", 0, fix)
 
 
 def together(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
@@ -176,37 +174,38 @@ def read_states(layer: RNNBase, name: str, hx: Any, B: int, batched: bool) -> tu
         DtypeError: no tensor, or for an LSTM no pair of them.
     """
     pair = name == "LSTM"
-    if pair and not (isinstance(hx, tuple | list) and len(hx) == 2):
-        fix = "Give both states: (h_0, c_0)."
-        raise DtypeError(f"{name}.forward: hx", "be a pair (h_0, c_0)", type(hx).__name__, fix)
-    states = tuple(hx) if pair else (hx,)
+    states = _pair(name, hx) if pair else (hx,)
     for subject, state in zip(("h_0", "c_0"), states, strict=False):
-        is_tensor(name, state, subject)
+        if not isinstance(state, Tensor):
+            no_tensor(name, state, subject)
     ranks = [state.dim() for state in states]
     wanted = 3 if batched else 2
     if ranks != [wanted] * len(ranks):
         kind = "batched 3-D" if batched else "unbatched 2-D"
-        who, found = (
-            ("hx and cx", f"({ranks[0]}-D, {ranks[-1]}-D) tensors")
-            if pair
-            else ("hx", f"{ranks[0]}-D tensor")
-        )
+        who, found = "hx", f"{ranks[0]}-D tensor"
+        if pair:
+            who, found = "hx and cx", f"({ranks[0]}-D, {ranks[1]}-D) tensors"
         words = f"For {kind} input, {who} should also be {wanted}-D but got {found}"
-        axes, fix = (
-            ("[L*D, B, R]", "Add the batch axis: .unsqueeze(1).")
-            if batched
-            else ("[L*D, R]", "Remove the batch axis: .squeeze(1).")
-        )
+        axes, fix = "[L*D, R]", "Remove the batch axis: .squeeze(1)."
+        if batched:
+            axes, fix = "[L*D, B, R]", "Add the batch axis: .unsqueeze(1)."
         raise LayerShapeError(words, f"{name}.forward: hx", f"have axes {axes}", f"{ranks[0]} axes", fix)
     if not batched:
         states = tuple(state.unsqueeze(1) for state in states)
     count = layer.num_layers * (2 if layer.bidirectional else 1)
     sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
     for k, state in enumerate(states):
-        _state_shape(
-            name, "hc"[k], state, (count, B, sizes[k]), f"hidden[{k}] size" if pair else "hidden size"
-        )
+        words = f"hidden[{k}] size" if pair else "hidden size"
+        _state_shape(name, "hc"[k], state, (count, B, sizes[k]), words)
     return states
+
+
+def _pair(name: str, hx: Any) -> tuple[Any, ...]:
+    """Both states of an LSTM."""
+    if not isinstance(hx, tuple | list) or len(hx := tuple(hx)) != 2:
+        fix = "Give both states: (h_0, c_0)."
+        raise DtypeError(f"{name}.forward: hx", "be a pair (h_0, c_0)", type(hx).__name__, fix)
+    return hx
 
 
 def _state_shape(name: str, letter: str, state: Tensor, wanted: tuple[int, int, int], words: str) -> None:
@@ -232,12 +231,10 @@ def read_cell_states(name: str, hx: Any) -> tuple[Tensor, ...]:
         DtypeError: no tensor, or for an LSTMCell no pair of them.
     """
     pair = name == "LSTMCell"
-    if pair and not (isinstance(hx, tuple | list) and len(hx) == 2):
-        fix = "Give both states: (h, c)."
-        raise DtypeError(f"{name}.forward: hx", "be a pair (h, c)", type(hx).__name__, fix)
-    states = tuple(hx) if pair else (hx,)
+    states = _pair(name, hx) if pair else (hx,)
     for k, state in enumerate(states):
-        is_tensor(name, state, f"hx[{k}]" if pair else "hx")
+        if not isinstance(state, Tensor):
+            no_tensor(name, state, f"hx[{k}]" if pair else "hx")
         rank(name, state.dim(), (1, 2), f"hx[{k}]" if pair else "hidden")
     return states
 
@@ -323,10 +320,7 @@ def read_lengths(name: str, lengths: object, T: int, B: int) -> Tensor:
         LengthsError: another count, not whole, or out of range.
     """
     subject = f"{name}.forward: lengths"
-    if isinstance(lengths, Tensor):
-        array = lengths.detach().cpu().numpy()
-    else:
-        array = np.asarray(lengths)
+    array = lengths.detach().cpu().numpy() if isinstance(lengths, Tensor) else np.asarray(lengths)
     if array.ndim == 0 and B == 1:
         array = array[None]
     if array.shape != (B,):
@@ -347,10 +341,10 @@ def read_reset(name: str, reset: object, x: Tensor, batch_first: bool, batched: 
     """Resets as a bool tensor ``[T, B]``.
 
     Shapes:
-        reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` for one sequence; bool, tensor or NumPy array.
+        reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` for one sequence; a tensor or NumPy array.
 
     Raises:
-        ShapeError, DtypeError, LayerDeviceError: another shape, not bool, or on another device than the input.
+        ShapeError, DtypeError, LayerDeviceError: another shape, not bool, or on another device.
     """
     subject = f"{name}.forward: reset"
     given = reset if isinstance(reset, Tensor) else torch.from_numpy(np.array(reset))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.nn import compiled, composite, guards, options, packing, route
-from unrolled.nn.plan import Plan, fives, plan
+from unrolled.nn.plan import Plan, five, plan
 from unrolled.nn.stream import Stream
 from unrolled.nn.switching import copied
 
@@ -45,19 +45,26 @@ class Recurrent(Base):
             2 if self.bidirectional else 1, self.bias,
         )  # fmt: skip
 
-    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, reset: Any = None) -> Any:  # noqa: A002
+    def forward(
+        self,
+        input: Any,  # noqa: A002  torch's name
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+    ) -> Any:
         """Runs the layer over a batch of sequences.
 
         Shapes:
-            input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` for one sequence, or a PackedSequence; hx:
+            input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` for one sequence, or packed; hx:
             h_0 ``[L*D, B, R]`` (an LSTM: the pair of it and c_0 ``[L*D, B, H]``), without B for one sequence;
             lengths: ``[B]``, real steps of each sequence, in any order, 0 allowed; reset: bool ``[T, B]``
             (``[B, T]`` with batch_first), where true, the state is cleared before the step. Gives output
             ``[T, B, D*R]`` in the input's layout, zero past a sequence's end, and final states like hx.
 
         Raises:
-            LayerShapeError, LayerDtypeError, LayerDeviceError, LengthsError, ShapeError, DtypeError: something
-            does not fit; each is also of the class that torch raises there.
+            LayerShapeError, LayerDtypeError, LayerDeviceError, LengthsError, ShapeError, DtypeError:
+            something does not fit; each is also of the class that torch raises there.
 
         Example:
             >>> output, h_n = GRU(3, 4)(torch.zeros(5, 2, 3), lengths=[5, 2])
@@ -67,30 +74,34 @@ class Recurrent(Base):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, lengths, reset)
         name = self.torch_class.__name__
-        guards.is_tensor(name, input)
+        if not isinstance(input, Tensor):
+            guards.no_tensor(name, input)
         batched, batch_first, x = input.dim() == 3, self.batch_first, input
         if not batched:
             guards.rank(name, input.dim(), (2, 3))
             x, batch_first = input.unsqueeze(1), False
-        B, T = x.shape[:2] if batch_first else x.shape[1::-1]
-        guards.input_size(name, x, self.input_size)
-        guards.steps(name, T)
+        (B, T, size) = x.shape if batch_first else (x.size(1), x.size(0), x.size(2))
+        if size != self.input_size:
+            guards.input_size(name, x, self.input_size)
+        if not T:
+            guards.steps(name)
         states = () if hx is None else guards.read_states(self, name, hx, B, batched)
         if lengths is not None:
             lengths = guards.read_lengths(name, lengths, T, B)
         if reset is not None:
             reset = guards.read_reset(name, reset, x, batch_first, batched)
-        weights, code = self._weights(name, x, states)
+        plan = self.plan
+        weights, code = self._weights(name, plan, x, states)
         if code is None and lengths is None and reset is None and self.cell in route.TORCHS_OWN:
             route.taken["torch"] += 1
             return super().forward(input, hx)
-        output, *final = self._run(x, states, weights, code, batch_first, lengths, reset)
+        output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
         if not batched:
             output, final = output.squeeze(1), [state.squeeze(1) for state in final]
         return output, final[0] if len(final) == 1 else tuple(final)
 
     def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
-        """The same for a packed batch: padded, run with its lengths, packed again; states in the user's order."""
+        """The same for a packed batch: padded, run with its lengths, packed again."""
         name = self.torch_class.__name__
         guards.absent_when_packed(name, lengths=lengths, reset=reset)
         data, batch_sizes, sorted_indices, unsorted_indices = packed
@@ -98,7 +109,8 @@ class Recurrent(Base):
         guards.input_size(name, data, self.input_size)
         T, B = len(batch_sizes), int(batch_sizes[0])
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
-        weights, code = self._weights(name, data, states)
+        plan = self.plan
+        weights, code = self._weights(name, plan, data, states)
         if code is None and self.cell in route.TORCHS_OWN:
             route.taken["torch"] += 1
             return super().forward(packed, hx)
@@ -107,26 +119,29 @@ class Recurrent(Base):
         real, rows = packing.real_rows(batch_sizes)
         rows = rows.to(data.device)
         padded = packing.pad(data, rows, T, B)
-        output, *final = self._run(padded, states, weights, code, False, real, None, rows)
+        output, *final = self._run(plan, code, padded, states, weights, False, real, None, rows)
         if unsorted_indices is not None:
             final = [state.index_select(1, unsorted_indices) for state in final]
         result = PackedSequence(packing.unpad(output, rows), batch_sizes, sorted_indices, unsorted_indices)
         return result, final[0] if len(final) == 1 else tuple(final)
 
-    def _weights(self, name: str, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
+    def _weights(
+        self, name: str, plan: Plan, x: Tensor, states: tuple[Tensor, ...]
+    ) -> tuple[list[Tensor], int | None]:
         """The weights, checked, and the core's number for the cell, or None where the core must not run."""
         names = self._flat_weights_names
-        weights, shapes = route.look_up(self, names), self.plan.shapes
-        if [weight.shape for weight in weights] != shapes:
-            guards.weight_shapes(name, names, weights, shapes)
+        weights = route.look_up(self, names)
+        if [weight.shape for weight in weights] != plan.shapes:
+            guards.weight_shapes(name, names, weights, plan.shapes)
         return weights, route.choose(name, self.cell, x, states, weights)
 
     def _run(
         self,
+        plan: Plan,
+        code: int | None,
         x: Tensor,
         states: tuple[Tensor, ...],
         weights: list[Tensor],
-        code: int | None,
         batch_first: bool,
         lengths: Tensor | None,
         reset: Tensor | None,
@@ -138,28 +153,27 @@ class Recurrent(Base):
             route.taken["compiled"] += 1
             if reset is not None:
                 reset = reset.contiguous().to(torch.uint8)
-            call = compiled.Call(self.plan, code, batch_first, p, lengths, reset, rows)
-            h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2]
-            weights = [weight.contiguous() for weight in weights]
-            return compiled.run(call, x if x.stride(2) == 1 else x.contiguous(), h_0, c_0, weights)
+            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows)
+            h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
+            x = x if x.stride(2) == 1 else x.contiguous()
+            return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
         x = x.transpose(0, 1) if batch_first else x
-        states = states or self._zeros(x)
+        states = states or self._zeros(plan, x)
         if self.cell in route.TORCHS_OWN and reset is None and lengths is not None:
             route.taken["torch"] += 1
-            output, *final = packing.ragged(super().forward, x, states, lengths)
+            forward = super().forward  # pyright: ignore[reportUnknownVariableType]
+            output, *final = packing.ragged(forward, x, states, lengths)
         else:
             route.taken["composite"] += 1
-            each, D = fives(weights, self.plan, None), self.plan.directions
-            layers = [each[k : k + D] for k in range(0, len(each), D)]
+            D = range(plan.directions)
+            layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
             output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)
         return (output.transpose(0, 1) if batch_first else output), *final
 
-    def _zeros(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _zeros(self, plan: Plan, x: Tensor) -> tuple[Tensor, ...]:
         """The initial states of x ``[T, B, I]`` where none were given."""
-        sizes = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if self.cell == "lstm" else 1]
-        return tuple(
-            x.new_zeros((self.plan.layers * self.plan.directions, x.size(1), size)) for size in sizes
-        )
+        sizes = (plan.R, plan.H) if plan.c else (plan.R,)
+        return tuple(x.new_zeros((plan.layers * plan.directions, x.size(1), size)) for size in sizes)
 
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` over ``batch`` sequences: the state held, one step at a time.
@@ -184,7 +198,7 @@ class Recurrent(Base):
 
     @classmethod
     def from_torch(cls, layer: nn.RNNBase) -> Self:
-        """A copy of torch's layer as ours. To take the layer itself, Parameters and all, use `unrolled.convert`.
+        """A copy of torch's layer as ours; `unrolled.convert` takes the layer itself, Parameters and all.
 
         Raises:
             OptionError: ``layer`` is not the layer of torch.nn that this class stands for.
@@ -247,7 +261,8 @@ class RNN(Recurrent, nn.RNN):
         options.nonlinearity("RNN", nonlinearity)
         given: dict[str, Any] = {
             "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
-            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "device": device, "dtype": dtype,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
+            "device": device, "dtype": dtype,
         }  # fmt: skip
         options.layer_options("RNN", given, unknown)
         super().__init__(**given, nonlinearity=nonlinearity if nonlinearity == "relu" else "tanh")
@@ -277,10 +292,10 @@ class LSTM(Recurrent, nn.LSTM):
         See `unrolled.cells.lstm`.
 
     Shapes:
-        See `Recurrent.forward`; the weights are called and shaped as in torch.nn.LSTM, gates in the order i f g o.
+        See `Recurrent.forward`; the weights are named and shaped as in torch.nn.LSTM, gates i f g o.
 
     Source:
-        Gers, Schmidhuber, Cummins 2000; projection: Sak, Senior, Beaufays 2014. The interface is torch.nn.LSTM's.
+        Gers, Schmidhuber, Cummins 2000; projection: Sak, Senior, Beaufays 2014. The interface is torch's.
 
     Raises:
         LayerOptionError, LayerOptionTypeError: an option out of range, of another type, or unknown.
@@ -309,8 +324,8 @@ class LSTM(Recurrent, nn.LSTM):
     ) -> None:
         given: dict[str, Any] = {
             "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
-            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "proj_size": proj_size,
-            "device": device, "dtype": dtype,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
+            "proj_size": proj_size, "device": device, "dtype": dtype,
         }  # fmt: skip
         options.layer_options("LSTM", given, unknown)
         super().__init__(**given)
@@ -324,14 +339,14 @@ class LSTM(Recurrent, nn.LSTM):
 class GRU(Recurrent, nn.GRU):
     """torch.nn.GRU, computed by our kernels.
 
-    ``reset_after=False`` resets the state before the recurrent product instead of resetting the product, as Keras
-    calls it; weights trained in one form do not fit the other.
+    ``reset_after=False``, in Keras' words, resets the state before the recurrent product instead of the
+    product; weights trained in one form do not fit the other.
 
     Maths:
         See `unrolled.cells.gru`.
 
     Shapes:
-        See `Recurrent.forward`; the weights are called and shaped as in torch.nn.GRU, gates in the order r z n.
+        See `Recurrent.forward`; the weights are named and shaped as in torch.nn.GRU, gates r z n.
 
     Source:
         Cho et al. 2014, arXiv:1406.1078. The interface is torch.nn.GRU's.
@@ -364,7 +379,8 @@ class GRU(Recurrent, nn.GRU):
     ) -> None:
         given: dict[str, Any] = {
             "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
-            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional, "device": device, "dtype": dtype,
+            "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
+            "device": device, "dtype": dtype,
         }  # fmt: skip
         options.layer_options("GRU", {**given, "reset_after": reset_after}, unknown)
         super().__init__(**given)

@@ -44,7 +44,7 @@ def nonlinearity(name: str, value: str) -> None:
 
 
 def layer_options(name: str, options: Mapping[str, Any], unknown: Mapping[str, object]) -> None:
-    """Checks what a recurrent layer is constructed with, in torch's order; ``unknown`` are keywords it has not.
+    """Checks what a recurrent layer is constructed with, in torch's order; ``unknown``: keywords it has not.
 
     Raises:
         LayerOptionError, LayerOptionTypeError: a value out of range, or of another type.

@@ -77,8 +77,8 @@ def ragged(
     """Sequences of different length through torch's own forward: packed, the empty ones left out.
 
     Shapes:
-        x: ``[T, B, I]``; states: ``[L*D, B, R]`` and, for an LSTM, ``[L*D, B, H]``; lengths: ``[B]`` on the CPU. Gives
-        output ``[T, B, D*R]`` and final states.
+        x: ``[T, B, I]``; states: ``[L*D, B, R]`` and, for an LSTM, ``[L*D, B, H]``; lengths: ``[B]`` on the
+        CPU. Gives output ``[T, B, D*R]`` and final states.
     """
     some = lengths.nonzero().squeeze(1)
     if not len(some):

@@ -14,25 +14,23 @@ Item = TypeVar("Item")
 class Plan(NamedTuple):
     """A stack of layers of one cell.
 
-    ``gates``, ``saved`` and ``c`` say what the backward pass needs besides the output, as the table in
-    csrc/kernels.h has it: gates a step keeps, whether it saves, whether it keeps c. ``shapes`` are those of the
-    weights in torch's order.
+    ``gates``, ``saved`` and ``c`` say what the backward pass needs besides the output, each ``[T, B, H]`` so
+    many times, and ``kept`` how many that makes: see the table in csrc/kernels.h. ``width`` is how many
+    weights a layer has in one direction, ``shapes`` are the shapes of all in torch's order.
     """
 
     layers: int
     directions: int
     H: int
     P: int
+    R: int
     bias: bool
+    width: int
     gates: int
-    saved: bool
-    c: bool
+    saved: int
+    c: int
+    kept: int
     shapes: list[tuple[int, ...]]
-
-    @property
-    def R(self) -> int:
-        """Size of the recurrent state h."""
-        return self.P or self.H
 
 
 @lru_cache
@@ -50,26 +48,42 @@ def plan(cell: str, input_size: int, H: int, P: int, layers: int, directions: in
         columns = directions * R if layer else input_size
         projection = [(P, H)] if P else []
         shapes += [(rows, columns), (rows, R), *[(rows,)] * (2 * bias), *projection] * directions
-    kept = (4, P > 0, True) if lstm else (3, True, False) if gru else (0, False, False)
-    return Plan(layers, directions, H, P, bias, *kept, shapes)
+    width = 2 + 2 * bias + bool(P)
+    kept = (4, int(P > 0), 1) if lstm else (3, 1, 0) if gru else (0, 0, 0)
+    return Plan(layers, directions, H, P, R, bias, width, *kept, sum(kept), shapes)
 
 
-def fives(flat: Sequence[Item], plan: Plan, absent: Item) -> list[tuple[Item, ...]]:
-    """A stack's weights, or anything in their order, cut into five for each layer and direction.
+def tape_addresses(tape: int, k: int, plan: Plan, one: int) -> tuple[int, int, int]:
+    """Where gates, saved and c of layer and direction k begin in a tape of all; 0 for what is not kept.
+
+    ``tape`` is its address, 0 for none; ``one`` the bytes of one ``[T, B, H]``.
+
+    Example:
+        >>> tape_addresses(1000, 0, plan("gru", 3, 4, 0, 1, 1, True), 16)
+        (1000, 1048, 0)
+    """
+    if not tape:
+        return 0, 0, 0
+    gates = tape + k * plan.kept * one
+    saved = gates + plan.gates * one
+    c = saved + plan.saved * one
+    return gates if plan.gates else 0, saved if plan.saved else 0, c if plan.c else 0
+
+
+def five(flat: Sequence[Item], k: int, plan: Plan, absent: Item) -> tuple[Item, ...]:
+    """The weights of layer and direction k, or anything in their order, out of those of the whole stack.
 
     They are W_xh, W_hh, b_xh, b_hh, W_hr, with ``absent`` in the place of those the layer has not.
 
     Example:
-        >>> fives(["W_xh", "W_hh", "b_xh", "b_hh"], plan("gru", 3, 4, 0, 1, 1, True), absent="")
-        [('W_xh', 'W_hh', 'b_xh', 'b_hh', '')]
+        >>> five(["W_xh", "W_hh", "b_xh", "b_hh"], 0, plan("gru", 3, 4, 0, 1, 1, True), absent="")
+        ('W_xh', 'W_hh', 'b_xh', 'b_hh', '')
     """
-    bias, P = plan.bias, plan.P
-    width = 2 + 2 * bias + bool(P)
-    cut: list[tuple[Item, ...]] = []
-    for k in range(0, len(flat), width):
-        biases = flat[k + 2 : k + 4] if bias else (absent, absent)
-        cut.append((flat[k], flat[k + 1], *biases, flat[k + width - 1] if P else absent))
-    return cut
+    first = k * plan.width
+    if plan.width == 4:
+        return *flat[first : first + 4], absent
+    biases = flat[first + 2 : first + 4] if plan.bias else (absent, absent)
+    return *flat[first : first + 2], *biases, flat[first + plan.width - 1] if plan.P else absent
 
 
 def at(tensor: Tensor | None) -> int:

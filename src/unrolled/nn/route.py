@@ -7,9 +7,10 @@ composite   one torch operation after the other, for what torch itself lacks: `u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ codes = {
     for dtype, name in _DTYPES.items()
     if native.supports(cell, name)
 }
-"""What the compiled core offers here: (cell, dtype) to the number it knows them by; empty without the core."""
+"""What the compiled core offers here: (cell, dtype) to the number it knows them by."""
 
 
 def paths() -> dict[str, int]:
@@ -59,8 +60,8 @@ def reset_paths() -> None:
 
 
 @contextmanager
-def torch_path() -> Iterator[None]:
-    """Within it, this thread's calls leave the compiled kernels aside: for second derivatives and comparisons.
+def torch_path() -> Generator[None]:
+    """Within it, this thread's calls leave the kernels aside: for second derivatives and comparisons.
 
     Example:
         >>> from unrolled import nn
@@ -84,7 +85,7 @@ def intercepted() -> bool:
     That is `torch_path`, tracing, compiling, a transform of ``torch.func``, a dispatch mode, autocast or
     forward-mode differentiation: each works on torch's operations and would not see into the kernels.
     """
-    c = torch._C  # pyright: ignore[reportPrivateUsage]
+    c: Any = torch._C  # pyright: ignore[reportPrivateUsage]
     return bool(
         _refused.get()
         or c._is_any_autocast_enabled()
@@ -97,7 +98,7 @@ def intercepted() -> bool:
 
 
 def plain(tensor: Tensor) -> bool:
-    """Whether the kernels may read this tensor's memory: an ordinary tensor on the CPU, holding what it seems to."""
+    """Whether the kernels may read this tensor's memory: an ordinary one on the CPU."""
     return tensor.is_cpu and type(tensor) in _PLAIN and not tensor.is_neg()
 
 
@@ -128,7 +129,7 @@ def choose(
     dtype = x.dtype
     code = codes.get((cell, dtype))
     for tensor in (x, *states, *weights):
-        if tensor.dtype is not dtype or not plain(tensor):
+        if not (tensor.dtype is dtype and tensor.is_cpu and type(tensor) in _PLAIN) or tensor.is_neg():
             guards.together(name, x, states, weights)
             code = None
     if code is None or intercepted():

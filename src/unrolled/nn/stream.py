@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled import native
 from unrolled.errors import DtypeError, OptionError, ShapeError
 from unrolled.nn import composite, guards, route
-from unrolled.nn.plan import fives
+from unrolled.nn.plan import five
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ class Port(NamedTuple):
         x: ``[B, I]``; h: ``[B, R]``; both without B where one sequence is fed without its batch axis.
     """
 
-    x: Array | None
-    h: Array | None
+    x: Any
+    h: Any
     x_tensor: Tensor
     h_tensor: Tensor
 
@@ -42,9 +42,9 @@ class Port(NamedTuple):
 class Stream:
     """A layer that is fed step by step and remembers where it stands; made by a layer's ``stream``.
 
-    The weights are a snapshot: training the layer afterwards changes nothing here until `refresh`. There is no
-    dropout and no gradient. What comes in decides what goes out: a NumPy array for a NumPy array, a tensor for a
-    tensor. One stream serves one thread; `clone` gives another its own state over the same weights.
+    The weights are a snapshot: training the layer afterwards changes nothing here until `refresh`. There is
+    no dropout and no gradient. What comes in decides what goes out: a NumPy array for a NumPy array, a tensor
+    for a tensor. One stream serves one thread; `clone` gives another its own state over the same weights.
 
     Raises:
         OptionError: the layer is bidirectional, or ``batch`` is less than 1.
@@ -84,13 +84,15 @@ class Stream:
         self._weights: list[tuple[Tensor | None, ...]] = []
         if code is None or route.intercepted() or not all(map(route.plain, flat)):
             route.explain(layer.torch_class.__name__, flat)
-            self._weights = fives([weight.clone() for weight in flat], layer.plan, None)
+            self._weights = [
+                five([weight.clone() for weight in flat], k, layer.plan, None)
+                for k in range(layer.num_layers)
+            ]
         else:
-            addresses = fives([weight.data_ptr() for weight in flat], layer.plan, 0)
-            for I, five in zip(self._widths(), addresses, strict=False):
-                self._cores.append(
-                    native.Stream(code, self._batch, I, layer.hidden_size, layer.proj_size, *five)
-                )
+            for k, size in enumerate(self._widths()[:-1]):
+                addresses = five([weight.data_ptr() for weight in flat], k, layer.plan, 0)
+                core = native.Stream(code, self._batch, size, layer.hidden_size, layer.proj_size, *addresses)
+                self._cores.append(core)
         self._connect()
 
     def _widths(self) -> list[int]:
@@ -150,21 +152,21 @@ class Stream:
             np.copyto(port.x, x)
             for forward, arguments in self._calls:
                 forward(*arguments)
-            return port.h.copy()
+            return cast("Rows", port.h.copy())
         if port is None or not self._fits(x):
             raise self._refusal("step", x, list(self._ports))
         port.x_tensor.copy_(x.detach())
         for forward, arguments in self._calls:
             forward(*arguments)
-        return port.h_tensor.clone()
+        return cast("Rows", port.h_tensor.clone())
 
     @torch.no_grad()
     def chunk(self, x: Rows) -> Rows:
         """Advances as many steps as ``x`` has, with the same bits as so many calls of `step`.
 
         Shapes:
-            x: ``[T, B, I]`` (``[B, T, I]`` if the layer is batch_first), or ``[T, I]`` where batch is 1; gives
-            the outputs in the same layout, newly allocated.
+            x: ``[T, B, I]`` (``[B, T, I]`` if the layer is batch_first), or ``[T, I]`` where batch is 1;
+            gives the outputs in the same layout, newly allocated.
 
         Raises:
             ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
@@ -266,11 +268,10 @@ class Stream:
         return twin
 
     def save(self, path: str | Path) -> None:
-        """Writes the state, not the weights, into a file that `numpy.load` reads: ``h`` and, for an LSTM, ``c``."""
+        """Writes the state, not the weights, as a file that `numpy.load` reads: h and, for an LSTM, c."""
         with Path(path).open("wb") as file:
-            np.savez(
-                file, **{name: _wide(state).numpy() for name, state in zip("hc", self._states, strict=False)}
-            )
+            arrays: dict[str, Any] = dict(zip("hc", map(_wide, self._states), strict=False))
+            np.savez(file, **arrays)
 
     def load(self, path: str | Path) -> None:
         """Goes on from a state that `save` wrote.
