@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,14 +114,3 @@ def draw(shape: Shape, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tens
     width = shape.H * (2 if shape.bidirectional else 1)
     x, dh = torch.randn(shape.T, shape.B, shape.I), torch.randn(shape.T, shape.B, width)
     return x.to(dtype), dh.to(dtype)
-
-
-@contextmanager
-def threads(count: int) -> Generator[None]:
-    """Lets torch, and with it our kernels, use ``count`` threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks.cases import CELLS, PASSES, Pass, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.cases import CELLS, PASSES, Pass, draw, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Setting, compare
 from benchmarks.results import Limit, Row, Series
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 CALL = Series("fixed", "our time / torch's, one step of eight units")
 RESETS = Series("fixed", "time with resets on every tenth step / without")
@@ -40,7 +40,7 @@ def run(setting: Setting) -> Iterator[Row]:
 def _call(setting: Setting, shape: Shape, which: Pass) -> Row:
     ours, theirs = ours_and_torchs(shape)
     x, dh = draw(shape)
-    with threads(setting.most_threads):
+    with using_threads(setting.most_threads):
         compared = compare(setting, make_run(ours, which, x, dh), {"torch": make_run(theirs, which, x, dh)})
     limits = CALL_LIMITS.get(shape.cell)
     limit = limits and Limit("<=", limits[not which.training])
@@ -55,7 +55,7 @@ def _resets(setting: Setting, shape: Shape, which: Pass) -> Row:
     reset[::10] = True
     cleared = make_run(layer, which, x, dh, lambda x: layer(x, reset=reset)[0])
     without = make_run(layer, which, x, dh)
-    with threads(setting.most_threads):
+    with using_threads(setting.most_threads):
         compared = compare(setting, cleared, {"without": without}, same=False)
     place = (shape.cell, size_of(shape), which.name, setting.most_threads)
     return RESETS.row(*place, compared.cost, RESETS_LIMIT, str(compared))
@@ -67,7 +67,7 @@ def _double(setting: Setting, shape: Shape, which: Pass) -> Row:
     wide.load_state_dict(layer.state_dict())
     x, dh = draw(shape)
     double, single = make_run(wide, which, x.double(), dh.double()), make_run(layer, which, x, dh)
-    with threads(setting.most_threads):
+    with using_threads(setting.most_threads):
         compared = compare(setting, double, {"float32": single})
     place = (shape.cell, size_of(shape), which.name, setting.most_threads)
     return DOUBLE.row(*place, compared.gain, DOUBLE_LIMIT, str(compared))

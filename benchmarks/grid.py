@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.cases import CELLS, GRID, PASSES, Pass, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.cases import CELLS, GRID, PASSES, Pass, draw, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Setting, compare
 from benchmarks.results import Limit, Row, Series, mean
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 SERIES = Series("grid", "torch's time / ours")
 
@@ -54,6 +54,6 @@ def summary(setting: Setting, cell: str, rows: list[Row]) -> Iterator[Row]:
 def _measure(setting: Setting, shape: Shape, which: Pass, count: int) -> Row:
     ours, theirs = ours_and_torchs(shape)
     x, dh = draw(shape)
-    with threads(count):
+    with using_threads(count):
         compared = compare(setting, make_run(ours, which, x, dh), {"torch": make_run(theirs, which, x, dh)})
     return SERIES.row(shape.cell, size_of(shape), which.name, count, compared.gain, note=str(compared))

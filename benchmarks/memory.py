@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import CELLS, PASSES, draw, make_run, ours_and_torchs, size_of, threads, tiny
+from benchmarks.cases import CELLS, PASSES, draw, make_run, ours_and_torchs, size_of, tiny
 from benchmarks.measure import Setting
 from benchmarks.ragged import packed
 from benchmarks.results import Limit, Row, Series
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 PEAK = Series("memory", "our peak / torch's")
 KEPT = Series("memory", "our bytes between forward and backward / torch's")
@@ -64,7 +64,7 @@ def answer(shape: Shape, ragged: bool, which: str, count: int) -> dict[str, int]
 
     Units: bytes.
     """
-    with threads(count):
+    with using_threads(count):
         _pass(tiny(shape), ragged, which)
         return _pass(shape, ragged, which)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks.cases import CELLS, GRID, PASSES, Pass, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.cases import CELLS, GRID, PASSES, Pass, draw, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Setting
 from benchmarks.results import Limit, Row, Series, scaled
 from unrolled import timing
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 SERIES = Series("peak", "share of the machine's peak")
 SIZE = 1024
@@ -48,7 +48,7 @@ def _measure(setting: Setting, shape: Shape, which: Pass, count: int) -> Row:
     size = 64 if setting.quick else SIZE
     a, b, product = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
     contestants = {"product": lambda: torch.mm(a, b, out=product), "ours": make_run(ours, which, x, dh)}
-    with threads(count):
+    with using_threads(count):
         seconds = timing.in_turn(contestants, setting.rounds, setting.sample)
     share = scaled(
         timing.ratio(seconds["product"], seconds["ours"]), operations(shape, which) / (2 * size**3)

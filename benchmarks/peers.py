@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.cases import CELLS, GRID, PASSES, Pass, Run, make_run, ours_and_torchs, size_of, threads
+from benchmarks.cases import CELLS, GRID, PASSES, Pass, Run, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Setting, compare
 from benchmarks.results import Limit, Row, Series
 from unrolled import nn
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 JAX = Series("peers", "JAX's time / ours")
 ONNX = Series("peers", "ONNX Runtime's time / ours")
@@ -118,7 +118,7 @@ def _measure(
     limit: Limit | None = None,
 ) -> Row:
     ours, theirs = contestants
-    with threads(setting.most_threads):
+    with using_threads(setting.most_threads):
         compared = compare(setting, ours, theirs)
     count = setting.most_threads
     return series.row(shape.cell, size_of(shape), which.name, count, compared.gain, limit, str(compared))

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.cases import CELLS, PASSES, Pass, Run, draw, make_run, ours_and_torchs, size_of, threads
+from benchmarks.cases import CELLS, PASSES, Pass, Run, draw, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Comparison, Setting, compare, must_agree
 from benchmarks.results import Limit, Row, Series
 from unrolled import timing
-from unrolled.speed import Shape
+from unrolled.speed import Shape, using_threads
 
 LENGTHS = Series("ragged", "torch packed's time / ours with lengths=")
 PACKED = Series("ragged", "torch packed's time / ours packed")
@@ -53,7 +53,7 @@ def _against_packed(
         "torch": make_run(theirs, which, x, dh, packed(theirs, lengths)),
     }
     count = setting.most_threads
-    with threads(count):
+    with using_threads(count):
         must_agree(contestants["lengths"], contestants)
         seconds = timing.in_turn(contestants, setting.rounds, setting.sample)
     for series, way, at_least in ((LENGTHS, "lengths", limit), (PACKED, "packed", None)):
@@ -69,7 +69,7 @@ def _against_full(setting: Setting, shape: Shape, case: str, which: Pass, length
     ragged = _run_ragged(layer, which, x, dh, lengths)
     full = make_run(layer, which, x[:steps].contiguous(), dh[:steps].contiguous())
     count = setting.most_threads
-    with threads(count):
+    with using_threads(count):
         compared = compare(setting, ragged, {f"full with T={steps}": full}, same=False)
     return FULL.row(shape.cell, case, which.name, count, compared.cost, AGAINST_FULL, str(compared))
 

@@ -92,7 +92,7 @@ def against_torch(
     """
     one_of("dtype", dtype, DTYPES)
     threads = torch.get_num_threads() if threads is None else at_least_1("threads", threads)
-    with _threads(threads):
+    with using_threads(threads):
         ours, theirs = _pair(shape, DTYPES[dtype])
         x = torch.randn(shape.T, shape.B, shape.I, dtype=DTYPES[dtype])
         with torch.no_grad():
@@ -163,7 +163,7 @@ def _infer(layer: torch.nn.Module, x: Tensor) -> Callable[[], object]:
 
 
 @contextmanager
-def _threads(count: int) -> Generator[None]:
+def using_threads(count: int) -> Generator[None]:
     """Lets torch, and with it our kernels, use ``count`` threads for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
