@@ -14,7 +14,12 @@ namespace unrolled::UNROLLED_ISA {
 template <class Cell, class Real> class BackwardPass {
 public:
     BackwardPass(const Backward<Real>& f, const Order& order, Division how)
-        : f_(f), s_(f.shape), order_(order), how_(how), block_steps_(block_steps()) {}
+        : f_(f),
+          s_(f.shape),
+          order_(order),
+          walk_{s_, order, f.tape_batch, nullptr},
+          how_(how),
+          block_steps_(block_steps()) {}
 
     static Division divide(const Shape& s, const Order& order, int threads) {
         return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
@@ -38,7 +43,7 @@ public:
     void take_shared(Arena& arena) {
         const Index widest = s_.R() > s_.H ? s_.R() : s_.H, block_rows = block_steps_ * order_.rows;
         panels_.take(arena, s_, order_.steps > 1 || f_.dh_0 || (kGated && f_.h_0), bool(f_.dx));
-        zeros_ = arena.take<Real>(widest);
+        walk_.zeros = arena.take<Real>(widest);
         carry_ = arena.take<Real>(order_.rows * s_.R());
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
         if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
@@ -64,8 +69,8 @@ public:
             *each = arena.take<const Real*>(rows);
         for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
         own.b = arena.take<Index>(rows);
-        const Index columns = gh() > s_.P ? gh() : s_.P;
-        own.packed = PackedFactors<Real>::take(arena, block_rows, columns / sharers() + kGroup);
+        const Index columns = gh() > s_.P ? gh() : s_.P, sharers = how_.by == By::rows ? how_.threads : 1;
+        own.packed = PackedFactors<Real>::take(arena, block_rows, columns / sharers + kGroup);
         return own;
     }
 
@@ -87,19 +92,12 @@ private:
 
     Index d_h() const { return Cell::da_columns * s_.H; }
     Index gh() const { return Cell::gates * s_.H; }
-    Index time(Index i) const { return s_.reverse ? order_.steps - 1 - i : i; }
-    Index at(Index t, Index b) const { return t * s_.B + b; }
-    Index tape_b(Index b) const { return f_.tape_batch == s_.B ? b : 0; }
-    Index tape_at(Index t, Index b) const { return t * f_.tape_batch + tape_b(b); }
 
     // Long enough that the products of a block are real products; from the shape alone, never from the threads.
     Index block_steps() const {
         const Index rows = s_.H <= 256 ? 256 : s_.H <= 512 ? 512 : 1024;
         return s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
     }
-
-    // Threads among which a block's sums are divided, at the least: a team that parts leaves one.
-    int sharers() const { return how_.by == By::rows ? how_.threads : 1; }
 
     // The block of steps that ends before `to`.
     Part block_before(Index to) const {
@@ -109,7 +107,7 @@ private:
     }
     Index rows_of(const Part& steps) const {
         Index rows = 0;
-        for (Index i = steps.from; i < steps.to; ++i) rows += order_.active(time(i));
+        for (Index i = steps.from; i < steps.to; ++i) rows += order_.active(walk_.time(i));
         return rows;
     }
 
@@ -118,7 +116,7 @@ private:
         Index row = 0;
         for (Index i = steps.to - 1; i >= steps.from; --i) {
             if (!step(me, own, share, block, i, row)) return false;
-            row += order_.active(time(i));
+            row += order_.active(walk_.time(i));
         }
         return true;
     }
@@ -160,7 +158,7 @@ private:
 
     // What comes back into the last step of every sequence.
     void begin(const Part& part, int member) {
-        if (member == 0) clear(zeros_, s_.R() > s_.H ? s_.R() : s_.H);
+        if (member == 0) clear(walk_.zeros, s_.R() > s_.H ? s_.R() : s_.H);
         for (Index i = part.from; i < part.to; ++i) {
             const Index b = order_.row(i);
             copy_or_clear(carry_ + i * s_.R(), f_.dh_n ? f_.dh_n + b * s_.R() : nullptr, s_.R());
@@ -168,42 +166,30 @@ private:
         }
     }
 
-    bool is_first(Index t, Index i) const { return t == (s_.reverse ? order_.length(i) - 1 : 0); }
-    const Real* entering_h(Index t, Index i, Index b) const {
-        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
-        if (is_first(t, i)) return f_.h_0 ? f_.h_0 + tape_b(b) * s_.R() : zeros_;
-        return f_.h.at(s_.reverse ? t + 1 : t - 1, tape_b(b));
-    }
-    const Real* entering_c(Index t, Index i, Index b) const {
-        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
-        if (is_first(t, i)) return f_.c_0 ? f_.c_0 + tape_b(b) * s_.H : zeros_;
-        return f_.tape.c + tape_at(s_.reverse ? t + 1 : t - 1, b) * s_.H;
-    }
-
     // One step back: from dL/dh_t to da_t, and from there to dL/dh of the step before. False: leave.
     bool step(Member& me, const Own& own, const Share& share, Block& block, Index i, Index block_row) {
-        const Index t = time(i), rows = share.among(order_.active(t)), H = s_.H;
+        const Index t = walk_.time(i), rows = share.among(order_.active(t)), H = s_.H;
         const bool records =
             how_.by != By::units || me.number == 0;  // one thread fills in what the block shares
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place), r = block_row + place;
             own.b[k] = b;
-            own.h_before[k] = entering_h(t, place, b);
-            if (Cell::has_saved || s_.P) own.saved[k] = f_.tape.saved + tape_at(t, b) * H;
+            own.h_before[k] = walk_.entering(t, place, f_.h, f_.h_0, s_.R());
+            if (Cell::has_saved || s_.P) own.saved[k] = f_.tape.saved + walk_.tape_row(t, b) * H;
             if (records) {
                 block.h_before[r] = own.h_before[k];
-                block.x[r] = f_.x.at(t, tape_b(b));
+                block.x[r] = f_.x.at(t, walk_.on_tape(b));
                 block.dx[r] = f_.dx ? f_.dx.at(t, b) : nullptr;
                 if (Cell::has_saved || s_.P) block.saved[r] = own.saved[k];
             }
-            own.h[k] = f_.h.at(t, tape_b(b));
-            own.dh_out[k] = f_.dh_out ? f_.dh_out.at(t, b) : zeros_;
+            own.h[k] = f_.h.at(t, walk_.on_tape(b));
+            own.dh_out[k] = f_.dh_out ? f_.dh_out.at(t, b) : walk_.zeros;
             own.da[k] = block.da + r * d_h();
             own.dh_before[k] = carry_ + place * s_.R();
-            if constexpr (Cell::keeps_gates) own.gates[k] = f_.tape.gates + tape_at(t, b) * gh();
+            if constexpr (Cell::keeps_gates) own.gates[k] = f_.tape.gates + walk_.tape_row(t, b) * gh();
             if constexpr (Cell::has_c) {
-                own.c_before[k] = entering_c(t, place, b);
-                own.c[k] = f_.tape.c + tape_at(t, b) * H;
+                own.c_before[k] = walk_.entering(t, place, {f_.tape.c, f_.tape_batch * H, H}, f_.c_0, H);
+                own.c[k] = f_.tape.c + walk_.tape_row(t, b) * H;
             }
             if constexpr (kGated) own.gated[k] = dgated_ + place * H;
             if (s_.P) project_row(own, block, k, r, place, t);
@@ -237,7 +223,7 @@ private:
     void project_row(const Own& own, Block& block, Index k, Index r, Index place, Index t) const {
         Real* dh = block.dh + r * s_.P;
         const Real* carry = carry_ + place * s_.P;
-        const Index kept = at(t, own.b[k]) * s_.P;
+        const Index kept = walk_.row(t, own.b[k]) * s_.P;
         for (Index j = 0; j < s_.P; ++j) dh[j] = carry[j] + own.dh_out[k][j];
         if (f_.dh_carry) copy(f_.dh_carry + kept, carry, s_.P);
         if (f_.dh) copy(f_.dh + kept, dh, s_.P);
@@ -261,7 +247,7 @@ private:
         const auto get = [&](const Real* from) { return load_up_to(from + unit, left); };
         const auto put = [&](Real* to, Vec<Real> v) { store_up_to(to + unit, v, left); };
         constexpr bool last = stage_number == Cell::stages - 1;
-        const Index place = share.at(k), kept = at(t, own.b[k]);
+        const Index place = share.at(k), kept = walk_.row(t, own.b[k]);
         PointBackward<Real> p;
         if constexpr (Cell::keeps_gates)
             for (int g = 0; g < Cell::gates; ++g) p.gate[g] = get(own.gates[k] + g * H);
@@ -303,7 +289,7 @@ private:
     // Nothing passes a reset.
     void cut(const Own& own, Index rows, Index t, const Share& share, const Part& units) {
         for (Index k = 0; k < rows; ++k) {
-            if (!s_.reset[at(t, own.b[k])]) continue;
+            if (!s_.reset[walk_.row(t, own.b[k])]) continue;
             const Part carry = s_.P ? Part(s_.P, 0, 1) : units;
             clear(own.dh_before[k] + carry.from, carry.size());
             if (Cell::has_c) clear(dc_ + share.at(k) * s_.H + units.from, units.size());
@@ -354,7 +340,7 @@ private:
         if (!order_.ragged && order_.steps) return;
         for (Index b = rows.from; b < rows.to; ++b)
             for (Index t = s_.lengths ? s_.lengths[b] : s_.T; t < s_.T; ++t) {
-                const Index row = at(t, b);
+                const Index row = walk_.row(t, b);
                 if (f_.dx) clear(f_.dx.at(t, b), s_.I);
                 if (f_.dh) clear(f_.dh + row * s_.R(), s_.R());
                 if (f_.dh_carry) clear(f_.dh_carry + row * s_.R(), s_.R());
@@ -394,11 +380,11 @@ private:
     const Backward<Real>& f_;
     const Shape& s_;
     const Order& order_;
+    Walk<Real> walk_;
     const Division how_;
     const Index block_steps_;
     BackwardPanels<Cell, Real> panels_;
     Block blocks_[2] = {};
-    Real* zeros_ = nullptr;
     Real* carry_ = nullptr;   // [rows, R] by place in the order: dL/dh that comes from the future
     Real* dc_ = nullptr;      // [rows, H]
     Real* dgated_ = nullptr;  // [rows, H], of the gated state

@@ -11,6 +11,7 @@ public:
         : f_(f),
           s_(f.shape),
           order_(order),
+          walk_{s_, order, s_.B, nullptr},
           how_(how),
           training_(f.tape.gates != nullptr),
           unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack) {}
@@ -39,8 +40,10 @@ public:
         } else if (!unpacked_) {
             panels_.take(arena, s_, order_.steps > 1 || f_.h_0);
         }
-        zeros_ = arena.take<Real>(widest());
-        if (Cell::has_c && !f_.tape.c) c_now_ = f_.c_n ? f_.c_n : arena.take<Real>(s_.B * s_.H);
+        walk_.zeros = arena.take<Real>(widest());
+        // The cell state is kept for every step, or there is one for the moment.
+        if (f_.tape.c) c_ = {f_.tape.c, s_.B * s_.H, s_.H};
+        else if (Cell::has_c) c_ = {f_.c_n ? f_.c_n : arena.take<Real>(s_.B * s_.H), 0, s_.H};
         if (how_.by != By::rows) take_rows(arena, shared_);
     }
     Own take_own(Arena& arena) const {
@@ -63,7 +66,7 @@ public:
 
     void run(Member& me, const Own& own) {
         if (!f_.packed && !unpacked_) panels_.pack(s_, f_.weights, me.number, me.count);
-        if (me.number == 0) clear(zeros_, widest());
+        if (me.number == 0) clear(walk_.zeros, widest());
         me.meet();
         const Share share(order_, how_.by, me);
         const bool stays = how_.by == By::products ? run_ahead(me, own, share) : run_together(me, own, share);
@@ -91,15 +94,13 @@ private:
         if ((Cell::stages == 2 || s_.P) && !f_.tape.saved) unkept.m = arena.take<Real>(most_rows() * s_.H);
     }
     Index gh() const { return Cell::gates * s_.H; }
-    Index time(Index i) const { return s_.reverse ? order_.steps - 1 - i : i; }
-    Index at(Index t, Index b) const { return t * s_.B + b; }
 
     // Where x W_xh' + b_xh of a row is put, and its gates after it: on the tape, or in scratch memory; a cell
     // whose gate is its output has both there.
     Real* gates_row(const Own& own, Index i, Index b, Index k) const {
-        const Index t = time(i);
+        const Index t = walk_.time(i);
         if constexpr (!Cell::keeps_gates) return f_.h.at(t, b);
-        else if (training_) return f_.tape.gates + at(t, b) * gh();
+        else if (training_) return f_.tape.gates + walk_.row(t, b) * gh();
         else return own.unkept.gates + (i % kept_steps() * most_rows() + k) * gh();
     }
 
@@ -115,7 +116,7 @@ private:
     void input_product(const Own& own, const Share& share, const Part& steps, int number, int count) const {
         Index n = 0;
         for (Index i = steps.from; i < steps.to; ++i) {
-            const Index t = time(i), rows = share.among(order_.active(t));
+            const Index t = walk_.time(i), rows = share.among(order_.active(t));
             for (Index k = 0; k < rows; ++k, ++n) {
                 const Index b = order_.row(share.at(k));
                 own.x[n] = f_.x.at(t, b);
@@ -166,31 +167,20 @@ private:
         return true;
     }
 
-    const Real* entering_h(Index t, Index i, Index b) const {
-        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
-        if (t == (s_.reverse ? order_.length(i) - 1 : 0)) return f_.h_0 ? f_.h_0 + b * s_.R() : zeros_;
-        return f_.h.at(s_.reverse ? t + 1 : t - 1, b);
-    }
-    const Real* entering_c(Index t, Index i, Index b) const {
-        if (s_.reset && s_.reset[at(t, b)]) return zeros_;
-        if (t == (s_.reverse ? order_.length(i) - 1 : 0)) return f_.c_0 ? f_.c_0 + b * s_.H : zeros_;
-        return f_.tape.c ? f_.tape.c + at(s_.reverse ? t + 1 : t - 1, b) * s_.H : c_now_ + b * s_.H;
-    }
-
     // Step i of all rows. False: this member is to leave.
     bool advance(Member& me, const Own& own, const Share& share, Index i) {
-        const Index t = time(i), rows = share.among(order_.active(t));
+        const Index t = walk_.time(i), rows = share.among(order_.active(t));
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place);
-            own.before[k] = entering_h(t, place, b);
+            own.before[k] = walk_.entering(t, place, to_read(f_.h), f_.h_0, s_.R());
             own.gates[k] = gates_row(own, i, b, k);
             own.h_final[k] = f_.h.at(t, b);
             if constexpr (Cell::has_c) {
-                own.c_before[k] = entering_c(t, place, b);
-                own.c[k] = f_.tape.c ? f_.tape.c + at(t, b) * s_.H : c_now_ + b * s_.H;
+                own.c_before[k] = walk_.entering(t, place, to_read(c_), f_.c_0, s_.H);
+                own.c[k] = c_.at(t, b);
             }
             if (Cell::has_saved || s_.P)
-                own.saved[k] = f_.tape.saved  ? f_.tape.saved + at(t, b) * s_.H
+                own.saved[k] = f_.tape.saved  ? f_.tape.saved + walk_.row(t, b) * s_.H
                                : own.unkept.m ? own.unkept.m + k * s_.H
                                               : nullptr;
             own.h[k] = s_.P ? own.saved[k] : own.h_final[k];
@@ -323,19 +313,19 @@ private:
             if (!Cell::has_c || !f_.c_n) continue;
             Real* c_n = f_.c_n + b * H;
             if (!length) copy_or_clear(c_n, f_.c_0 ? f_.c_0 + b * H : nullptr, H);
-            else if (f_.tape.c) copy(c_n, f_.tape.c + at(last, b) * H, H);
+            else if (f_.tape.c) copy(c_n, c_.at(last, b), H);
         }
     }
 
     const Forward<Real>& f_;
     const Shape& s_;
     const Order& order_;
+    Walk<Real> walk_;
     const Division how_;
     const bool training_;
     const bool unpacked_;
     ForwardPanels<Cell, Real> panels_;
-    Real* zeros_ = nullptr;
-    Real* c_now_ = nullptr;  // [B, H], the cell state of the moment where it is not kept
+    Rows<Real> c_ = {};
     Unkept shared_;
 };
 

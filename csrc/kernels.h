@@ -36,6 +36,10 @@ template <class Real> struct Rows {
     explicit operator bool() const { return data != nullptr; }
 };
 
+template <class Real> Rows<const Real> to_read(const Rows<Real>& rows) {
+    return {rows.data, rows.step, rows.row};
+}
+
 template <class Real> struct Weights {
     const Real* W_xh;  // [G*H, I]
     const Real* W_hh;  // [G*H, R]

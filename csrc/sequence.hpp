@@ -89,6 +89,30 @@ struct Share {
     }
 };
 
+// The steps in the order they are run, and the state that enters each of them. A tape of one row (tape_batch 1)
+// serves every row of the batch.
+template <class Real> struct Walk {
+    const Shape& shape;
+    const Order& order;
+    Index tape_batch;
+    Real* zeros;  // as many as the widest state
+
+    Index time(Index i) const { return shape.reverse ? order.steps - 1 - i : i; }
+    Index row(Index t, Index b) const { return t * shape.B + b; }
+    Index on_tape(Index b) const { return tape_batch == shape.B ? b : 0; }
+    Index tape_row(Index t, Index b) const { return t * tape_batch + on_tape(b); }
+
+    // What enters step t of the sequence at that place of the order: `state` leaves a step, `initial` is [B,
+    // size].
+    const Real* entering(Index t, Index place, Rows<const Real> state, const Real* initial, Index size) const {
+        const Index b = order.row(place);
+        if (shape.reset && shape.reset[row(t, b)]) return zeros;
+        if (t == (shape.reverse ? order.length(place) - 1 : 0))
+            return initial ? initial + on_tape(b) * size : zeros;
+        return state.at(shape.reverse ? t + 1 : t - 1, on_tape(b));
+    }
+};
+
 // Threads, memory and the run itself. Pass says what it shares and what each thread needs for itself.
 template <class Pass, class Args> void run_pass(const Args& args) {
     const Order order(args.shape);
