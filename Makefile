@@ -15,7 +15,7 @@ REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
   p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
-.PHONY: demo test bench fuzz sanitize lint format clean
+.PHONY: demo test bench fuzz sanitize neon lint format clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/installed
@@ -31,9 +31,13 @@ bench: $(VENV)/installed $(VENV)/peers
 fuzz: $(VENV)/installed
 	UNROLLED_FUZZ_EXAMPLES=50000 $(BIN)/python -m pytest -m fuzz
 
+# The core's own test under the sanitizers, and for aarch64 under an emulator.
 sanitize: $(VENV)/installed
-	tests/native/run.sh asan
-	tests/native/run.sh tsan
+	PYTHON=$(BIN)/python tests/native/run.sh asan
+	PYTHON=$(BIN)/python tests/native/run.sh tsan
+
+neon: $(VENV)/installed
+	PYTHON=$(BIN)/python tests/native/run.sh neon
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

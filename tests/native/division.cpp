@@ -13,10 +13,14 @@ using namespace unrolled::UNROLLED_ISA;
 template <class Real> Division of(CellId cell, const Shape& s) {
     const Order order(s);
     switch (cell) {
-        case CellId::lstm: return divide<Lstm, Real>(s, order, s.threads);
-        case CellId::gru: return divide<Gru, Real>(s, order, s.threads);
-        case CellId::gru_reset_before: return divide<GruResetBefore, Real>(s, order, s.threads);
-        default: return divide<Rnn<Tanh>, Real>(s, order, s.threads);
+        case CellId::lstm:
+            return divide<Lstm, Real>(s, order, s.threads);
+        case CellId::gru:
+            return divide<Gru, Real>(s, order, s.threads);
+        case CellId::gru_reset_before:
+            return divide<GruResetBefore, Real>(s, order, s.threads);
+        default:
+            return divide<Rnn<Tanh>, Real>(s, order, s.threads);
     }
 }
 
