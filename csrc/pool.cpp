@@ -9,6 +9,8 @@
 #include <system_error>
 #include <thread>
 
+#include "borrow.hpp"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -61,7 +63,8 @@ public:
     int acquire(int wanted) {
         if (wanted <= 1 || now() < crowded_until_.load(std::memory_order_relaxed) || !in_use_.try_lock())
             return 1;
-        const int size = start(wanted - 1) + 1;
+        borrows_ = can_borrow(wanted);
+        const int size = borrows_ ? wanted : start(wanted - 1) + 1;
         if (size == 1) in_use_.unlock();
         return size;
     }
@@ -70,21 +73,18 @@ public:
     void run(int size, Function function, const void* work) {
         Team team(size);
         function_ = function, work_ = work, team_ = &team;
-        running_.store(size - 1, std::memory_order_relaxed);
-        {
-            std::lock_guard<std::mutex> lock(sleep_);
-            const std::uint64_t number = (call_.load(std::memory_order_relaxed) >> 16) + 1;
-            call_.store(number << 16 | std::uint64_t(size - 1), std::memory_order_release);
-        }
-        if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-        Member caller(team, 0);
         const std::int64_t begun = now();
-        function(work, caller);
-        const std::int64_t done = now();
-        wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
+        if (borrows_) {
+            on_borrowed(
+                size, [](void* pool, int number) { static_cast<Pool*>(pool)->take_part(number); }, this);
+        } else {
+            wake(size - 1);
+            take_part(0);
+            wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
+        }
         // A helper that makes the caller wait as long as the work itself took has no core of its own.
-        const std::int64_t waited = now() - done;
-        if (team.parted() || (waited > kLate && waited > done - begun)) rest();
+        const std::int64_t waited = now() - done_;
+        if (team.parted() || (waited > kLate && waited > done_ - begun)) rest();
         else rests_ = 0;
     }
 
@@ -93,6 +93,22 @@ private:
         return std::chrono::duration_cast<std::chrono::nanoseconds>(
                    std::chrono::steady_clock::now().time_since_epoch())
             .count();
+    }
+
+    void take_part(int number) {
+        Member me(*team_, number);
+        function_(work_, me);
+        if (number == 0) done_ = now();
+    }
+
+    void wake(int helpers) {
+        running_.store(helpers, std::memory_order_relaxed);
+        {
+            std::lock_guard<std::mutex> lock(sleep_);
+            const std::uint64_t number = (call_.load(std::memory_order_relaxed) >> 16) + 1;
+            call_.store(number << 16 | std::uint64_t(helpers), std::memory_order_release);
+        }
+        if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
     }
 
     // Other work wants the cores: calls do with one thread for a while, twice as long every time this repeats.
@@ -126,8 +142,7 @@ private:
             }
             seen = call_.load(std::memory_order_acquire);
             if (number > int(seen & 0xffff)) continue;
-            Member me(*team_, number);
-            function_(work_, me);
+            take_part(number);
             running_.fetch_sub(1, std::memory_order_acq_rel);
         }
     }
@@ -138,6 +153,8 @@ private:
     std::atomic<int> running_{0}, asleep_{0};
     std::atomic<std::int64_t> crowded_until_{0};
     int started_ = 0, rests_ = 0;
+    bool borrows_ = false;
+    std::int64_t done_ = 0;  // when the caller had finished its own part
     Function function_ = nullptr;
     const void* work_ = nullptr;
     Team* team_ = nullptr;

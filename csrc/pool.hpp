@@ -1,4 +1,5 @@
-// Threads that wait for work: started once, woken for a call, asleep again soon after it.
+// Threads that wait for work: borrowed from the process, or started once, woken for a call, and asleep again
+// soon after it.
 #pragma once
 
 #include <atomic>
