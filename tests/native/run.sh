@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 
 # build PROGRAM SOURCES "ISA..." FLAG...: the core under SOURCES for these instruction sets, and the harness.
 build() {
-    local program=$1 sources=$2 isas=$3 isa define=() objects=() flags
+    local program=$1 sources=$2 isas=$3 isa file define=() objects=() flags
     shift 3
     flags=(-std=c++17 -g -pthread -Wall -Wextra "-I$sources" "$@")
     for isa in $isas; do
@@ -30,8 +30,12 @@ build() {
         objects+=("$program.$isa.o")
         define+=("-DUNROLLED_HAVE_${isa^^}")
     done
-    "$cxx" "${flags[@]}" "${define[@]}" "$sources"/{dispatch,order,pool}.cpp tests/native/harness.cpp \
-        "${objects[@]}" -o "$program"
+    # All sources but the kernels, which are built by now, and the door from Python.
+    local others=()
+    for file in "$sources"/*.cpp; do
+        [[ $file == */isa.cpp || $file == */bind.cpp ]] || others+=("$file")
+    done
+    "$cxx" "${flags[@]}" "${define[@]}" "${others[@]}" tests/native/harness.cpp "${objects[@]}" -o "$program"
 }
 
 cases() {
