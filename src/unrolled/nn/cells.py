@@ -65,13 +65,13 @@ class RecurrentCell(Base):
             h, c = (*[state.contiguous() for state in states], None, None)[:2]
             weights = [weight.contiguous() for weight in weights]
             left = compiled_cell.run(self.plan, code, x.contiguous(), h, c, weights)
-        elif self.cell in route.TORCHS_OWN:
+        elif route.by_torch(self.cell):
             route.taken["torch"] += 1
             return super().forward(input, hx)
         else:
             route.taken["composite"] += 1
             W_xh, W_hh, b_xh, b_hh, _ = five(weights, 0, self.plan, None)
-            states = states or (x.new_zeros((x.size(0), self.hidden_size)),)
+            states = states or (x.new_zeros((x.size(0), self.hidden_size)),) * (2 if self.plan.c else 1)
             assert W_xh is not None
             left = composite.step(self.cell, linear(x, W_xh, b_xh), states, (W_hh, b_hh, None))
         if input.dim() == 1:
@@ -143,9 +143,12 @@ class RNNCell(RecurrentCell, nn.RNNCell):
         dtype: torch.dtype | None = None,
         **unknown: Never,
     ) -> None:
-        options.nonlinearity("RNNCell", nonlinearity)
-        options.cell_options("RNNCell", input_size, hidden_size, bias, unknown)
-        super().__init__(input_size, hidden_size, bias, nonlinearity, device=device, dtype=dtype)
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "bias": bias, "nonlinearity": nonlinearity,
+            "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.check_cell("RNNCell", given, unknown)
+        super().__init__(**given)
 
     @property
     def cell(self) -> str:
@@ -180,8 +183,12 @@ class LSTMCell(RecurrentCell, nn.LSTMCell):
         dtype: torch.dtype | None = None,
         **unknown: Never,
     ) -> None:
-        options.cell_options("LSTMCell", input_size, hidden_size, bias, unknown)
-        super().__init__(input_size, hidden_size, bias, device=device, dtype=dtype)
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "bias": bias,
+            "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.check_cell("LSTMCell", given, unknown)
+        super().__init__(**given)
 
     @property
     def cell(self) -> str:
@@ -220,8 +227,12 @@ class GRUCell(RecurrentCell, nn.GRUCell):
         reset_after: bool = True,
         **unknown: Never,
     ) -> None:
-        options.cell_options("GRUCell", input_size, hidden_size, bias, unknown)
-        super().__init__(input_size, hidden_size, bias, device=device, dtype=dtype)
+        given: dict[str, Any] = {
+            "input_size": input_size, "hidden_size": hidden_size, "bias": bias,
+            "device": device, "dtype": dtype,
+        }  # fmt: skip
+        options.check_cell("GRUCell", {**given, "reset_after": reset_after}, unknown)
+        super().__init__(**given)
         self.reset_after = reset_after
 
     @property

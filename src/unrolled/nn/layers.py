@@ -92,7 +92,7 @@ class Recurrent(Base):
             reset = guards.read_reset(name, reset, x, batch_first, batched)
         plan = self.plan
         weights, code = self._weights(name, plan, x, states)
-        if code is None and lengths is None and reset is None and self.cell in route.TORCHS_OWN:
+        if code is None and lengths is None and reset is None and route.by_torch(self.cell):
             route.taken["torch"] += 1
             return super().forward(input, hx)
         output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
@@ -111,7 +111,7 @@ class Recurrent(Base):
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
         plan = self.plan
         weights, code = self._weights(name, plan, data, states)
-        if code is None and self.cell in route.TORCHS_OWN:
+        if code is None and route.by_torch(self.cell):
             route.taken["torch"] += 1
             return super().forward(packed, hx)
         if sorted_indices is not None:
@@ -159,7 +159,7 @@ class Recurrent(Base):
             return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
         x = x.transpose(0, 1) if batch_first else x
         states = states or self._zeros(plan, x)
-        if self.cell in route.TORCHS_OWN and reset is None and lengths is not None:
+        if lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
             route.taken["torch"] += 1
             forward = super().forward  # pyright: ignore[reportUnknownVariableType]
             output, *final = packing.ragged(forward, x, states, lengths)
@@ -258,13 +258,12 @@ class RNN(Recurrent, nn.RNN):
         dtype: torch.dtype | None = None,
         **unknown: Never,
     ) -> None:
-        options.nonlinearity("RNN", nonlinearity)
         given: dict[str, Any] = {
             "input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers, "bias": bias,
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.layer_options("RNN", given, unknown)
+        options.check_layer("RNN", {**given, "nonlinearity": nonlinearity}, unknown)
         super().__init__(**given, nonlinearity=nonlinearity if nonlinearity == "relu" else "tanh")
         self.nonlinearity = nonlinearity
         self.mode = f"RNN_{nonlinearity.upper()}"
@@ -327,7 +326,7 @@ class LSTM(Recurrent, nn.LSTM):
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "proj_size": proj_size, "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.layer_options("LSTM", given, unknown)
+        options.check_layer("LSTM", given, unknown)
         super().__init__(**given)
 
     @property
@@ -382,7 +381,7 @@ class GRU(Recurrent, nn.GRU):
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.layer_options("GRU", {**given, "reset_after": reset_after}, unknown)
+        options.check_layer("GRU", {**given, "reset_after": reset_after}, unknown)
         super().__init__(**given)
         self.reset_after = reset_after
 

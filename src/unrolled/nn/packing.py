@@ -74,15 +74,13 @@ def unpad(padded: Tensor, rows: Tensor) -> Tensor:
 def ragged(
     forward: Callable[..., Any], x: Tensor, states: tuple[Tensor, ...], lengths: Tensor
 ) -> tuple[Tensor, ...]:
-    """Sequences of different length through torch's own forward: packed, the empty ones left out.
+    """Sequences of different length, not all empty, through torch's own forward: packed, without the empty.
 
     Shapes:
         x: ``[T, B, I]``; states: ``[L*D, B, R]`` and, for an LSTM, ``[L*D, B, H]``; lengths: ``[B]`` on the
         CPU. Gives output ``[T, B, D*R]`` and final states.
     """
     some = lengths.nonzero().squeeze(1)
-    if not len(some):
-        some = torch.zeros(1, dtype=torch.int64)
     at = some.to(x.device)
     begin = tuple(state.index_select(1, at) for state in states)
     packed = pack_padded_sequence(x.index_select(1, at), lengths[some], enforce_sorted=False)

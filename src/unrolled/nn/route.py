@@ -138,6 +138,17 @@ def choose(
     return code
 
 
+def by_torch(cell: str) -> bool:
+    """Whether torch's own function serves where the kernels do not: under `torch.func`, it has no rule for vmap.
+
+    Example:
+        >>> by_torch("gru"), by_torch("gru_reset_before")
+        (True, False)
+    """
+    transformed = torch._C._are_functorch_transforms_active()  # pyright: ignore[reportPrivateUsage]
+    return cell in TORCHS_OWN and not transformed
+
+
 def in_torch(name: str, cell: str) -> None:
     """Refuses to make torch's layer of a cell that torch has not.
 
@@ -167,6 +178,8 @@ def explain(cell: str, tensors: Iterable[Tensor]) -> None:
             )
         if tensor.dtype not in _DTYPES:
             return note(f"{cell} runs on torch's path: the kernels do not compute in {tensor.dtype}")
+        if tensor.is_neg():
+            return note(f"{cell} runs on torch's path: a minus sign waits to be applied; call .resolve_neg()")
         if not plain(tensor):
             return note(f"{cell} runs on torch's path: the kernels do not read a {type(tensor).__name__}")
     if not native.available():

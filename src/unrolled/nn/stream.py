@@ -178,23 +178,20 @@ class Stream:
         fits = x.dtype == self._dtype if isinstance(x, np.ndarray) else self._fits(x)
         if tuple(x.shape) not in wanted or not fits:
             raise self._refusal("chunk", x, wanted)
-        given = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
-        rows = (
-            given.transpose(0, 1)
-            if swap
-            else given.view(steps, B, -1)
-            if given.dim() == 3
-            else given[:, None]
-        )
-        output = self._chunk(rows.contiguous()) if steps else rows.new_zeros((0, B, self._widths()[-1]))
-        output = output[:, 0] if x.ndim == 2 else output.transpose(0, 1) if swap else output
+        rows = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
+        rows = rows.transpose(0, 1) if swap else rows if x.ndim == 3 else rows[:, None]
+        output = self._chunk(rows.contiguous())
+        output = output.transpose(0, 1) if swap else output if x.ndim == 3 else output[:, 0]
         return cast("Rows", output.numpy() if isinstance(x, np.ndarray) else output)
 
     def _chunk(self, rows: Tensor) -> Tensor:
+        """The outputs of x ``[T, B, I]``, contiguous."""
+        if not len(rows):
+            return rows.new_empty((0, self._batch, self._widths()[-1]))
         if not self._cores:
             return self._composite(rows)
         for k, core in enumerate(self._cores):
-            h = rows.new_empty((rows.size(0), self._batch, self._widths()[k + 1]))
+            h = rows.new_empty((len(rows), self._batch, self._widths()[k + 1]))
             core.forward(*self._arguments(k, rows, h))
             rows = h
         return rows
@@ -225,7 +222,7 @@ class Stream:
     # -------------------------------------------------------------------------------------------- state
 
     @property
-    def state(self) -> Tensor | tuple[Tensor, ...]:
+    def state(self) -> Any:
         """A copy of the state in the form of the layer's ``hx``; assign one to set it, None for zeros.
 
         Shapes:

@@ -1,0 +1,129 @@
+"""The cells that torch has not: ours against the NumPy reference, on both ways."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tolerances import limit
+from unrolled import native, nn, unroll
+from unrolled.checks import parity
+from unrolled.tape import Walk
+
+ours: Any = nn  # torch types a weight as Tensor | Module
+
+LAYERS: dict[str, Any] = {
+    "rnn_sigmoid": lambda **o: ours.RNN(3, 5, nonlinearity="sigmoid", **o),
+    "rnn_identity": lambda **o: ours.RNN(3, 5, nonlinearity="identity", **o),
+    "gru_reset_before": lambda **o: ours.GRU(3, 5, reset_after=False, **o),
+}
+NAMES = {"W_xh": "weight_ih_l0", "W_hh": "weight_hh_l0", "b_xh": "bias_ih_l0", "b_hh": "bias_hh_l0"}
+
+
+def reference(
+    cell: str, layer: Any, x: torch.Tensor, h_0: torch.Tensor, seed: int, walk: Walk
+) -> dict[str, Any]:
+    """What `parity.answers` gives, by the reference."""
+    params = {
+        name: getattr(layer, theirs).detach().numpy()
+        for name, theirs in NAMES.items()
+        if layer.bias or "W" in name
+    }
+    tape = unroll.forward(cell, params, x.numpy(), {"h": h_0[0].numpy()}, walk=walk)
+    generator = torch.Generator().manual_seed(seed)
+    T, B, _ = x.shape
+    dh_out = torch.randn(T, B, 5, generator=generator, dtype=x.dtype).numpy()
+    dh_n = torch.randn(1, B, 5, generator=generator, dtype=x.dtype).numpy()[0]
+    unroll.backward(tape, dh_out, {"h": dh_n})
+    found = {f"d{theirs}": tape.arrays[f"d{name}"] for name, theirs in NAMES.items() if name in params}
+    return found | {
+        "output": tape.output,
+        "h": tape.arrays["h_n"][None],
+        "dinput": tape.arrays["dx"],
+        "dh_0": tape.arrays["dh_0"][None],
+    }
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("way", ["compiled", "composite"])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_layer_is_the_reference(cell: str, bias: bool, way: str, ragged: bool):
+    if way == "compiled" and not native.available():
+        pytest.skip(native.why_not())
+    torch.manual_seed(0)
+    layer = LAYERS[cell](bias=bias, dtype=torch.float64)
+    x, h_0 = torch.randn(6, 4, 3, dtype=torch.float64), torch.randn(1, 4, 5, dtype=torch.float64)
+    lengths = [6, 0, 3, 5] if ragged else None
+    reset = torch.rand(6, 4) < 0.3 if ragged else None
+    walk = Walk(
+        lengths=None if lengths is None else np.array(lengths), reset=None if reset is None else reset.numpy()
+    )
+    expected = reference(cell, layer, x, h_0, 0, walk)
+    ours.reset_paths()
+    if way == "compiled":
+        found = parity.answers(layer, x, h_0, lengths=lengths, reset=reset)
+    else:
+        with ours.torch_path():
+            found = parity.answers(layer, x, h_0, lengths=lengths, reset=reset)
+    assert ours.paths()[way] == 1
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        error = np.abs(found[name] - value).max() / max(1, np.abs(value).max())
+        assert error <= limit("parity"), (name, error)
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize(
+    "options",
+    [{"num_layers": 2, "bidirectional": True}, {"batch_first": True}, {"num_layers": 3, "dropout": 0.5}],
+)
+def test_both_ways_agree_on_stacks(cell: str, options: dict[str, Any]):
+    layer = LAYERS[cell](dtype=torch.float64, **options)
+    x = torch.randn(4, 6, 3, dtype=torch.float64)
+    found = parity.answers(layer, x)
+    with ours.torch_path():
+        expected = parity.answers(layer, x)
+    for name, value in expected.items():
+        assert np.abs(found[name] - value).max() <= limit("parity") * max(1, np.abs(value).max()), name
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_composite_is_torch_where_torch_has_the_cell(kind: str):
+    torchs = getattr(torch.nn, kind)(3, 5, 2, bidirectional=True, dtype=torch.float64)
+    mine = getattr(ours, kind).from_torch(torchs)
+    x = torch.randn(6, 4, 3, dtype=torch.float64)
+    expected = parity.answers(torchs, x)
+    ours.reset_paths()
+    with ours.torch_path():
+        found = parity.answers(mine, x, reset=torch.zeros(6, 4, dtype=torch.bool))
+    assert ours.paths()["composite"] == 1
+    for name, value in expected.items():
+        assert np.abs(found[name] - value).max() <= limit("parity") * max(1, np.abs(value).max()), name
+
+
+def test_packed_input_works_for_them_too():
+    layer = ours.GRU(3, 5, reset_after=False, dtype=torch.float64)
+    sequences = [torch.randn(n, 3, dtype=torch.float64) for n in (2, 5, 3)]
+    packed = torch.nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False)
+    output, h_n = layer(packed)
+    with ours.torch_path():
+        expected, final = layer(packed)
+    assert (output.data - expected.data).abs().max() <= limit("parity")
+    assert (h_n - final).abs().max() <= limit("parity")
+
+
+def test_their_options_are_shown():
+    assert repr(LAYERS["rnn_sigmoid"]()) == "RNN(3, 5, nonlinearity='sigmoid')"
+    assert repr(LAYERS["gru_reset_before"]()) == "GRU(3, 5, reset_after=False)"
+    assert repr(ours.GRUCell(3, 5, reset_after=False)) == "GRUCell(3, 5, reset_after=False)"
+    assert repr(ours.RNNCell(3, 5, nonlinearity="relu")) == repr(torch.nn.RNNCell(3, 5, nonlinearity="relu"))
+
+
+def test_the_two_forms_of_the_gru_differ():
+    after = ours.GRU(3, 5)
+    before = ours.GRU(3, 5, reset_after=False)
+    before.load_state_dict(after.state_dict())
+    x = torch.randn(4, 2, 3)
+    assert (after(x)[0] - before(x)[0]).abs().max() > 1e-3

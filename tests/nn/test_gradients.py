@@ -1,0 +1,221 @@
+"""Going back: against central differences, in parts, in eval mode, twice, and after edits in place."""
+
+import threading
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from unrolled import native, nn
+from unrolled.checks import parity
+from unrolled.errors import UnavailableError
+
+ours: Any = nn  # torch types a weight as Tensor | Module
+
+LAYERS: dict[str, Any] = {
+    "tanh": lambda **o: ours.RNN(3, 4, **o),
+    "sigmoid": lambda **o: ours.RNN(3, 4, nonlinearity="sigmoid", **o),
+    "lstm": lambda **o: ours.LSTM(3, 4, **o),
+    "projected": lambda **o: ours.LSTM(3, 4, proj_size=2, **o),
+    "gru": lambda **o: ours.GRU(3, 4, **o),
+    "reset before": lambda **o: ours.GRU(3, 4, reset_after=False, **o),
+}
+needs_core = pytest.mark.skipif(not native.available(), reason="what the kernels refuse, torch's path can")
+
+
+def wanted(layer: Any, x: torch.Tensor) -> dict[str, Any]:
+    return {name: value for name, value in parity.answers(layer, x).items() if name.startswith("d")}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}], ids=str)
+def test_central_differences(kind: str, options: dict[str, Any]):
+    torch.manual_seed(0)
+    layer = LAYERS[kind](dtype=torch.float64, **options)
+    names = [name for name, _ in layer.named_parameters()]
+    count, pair = layer.num_layers * (1 + layer.bidirectional), isinstance(layer, ours.LSTM)
+    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+    sizes = [layer.proj_size or 4, 4][: 1 + pair]
+    states = [torch.randn(count, 2, size, dtype=torch.float64, requires_grad=True) for size in sizes]
+
+    def call(x: torch.Tensor, *rest: torch.Tensor) -> Any:
+        states, weights = rest[: 1 + pair], rest[1 + pair :]
+        named = dict(zip(names, weights, strict=True))
+        arguments = (x, tuple(states) if pair else states[0])
+        result = torch.func.functional_call(layer, named, arguments, {"lengths": [4, 3]})
+        return tuple(parity.tensors(result))
+
+    assert torch.autograd.gradcheck(call, (x, *states, *layer.parameters()), fast_mode=False)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_eval_mode_has_gradients(kind: str):
+    layer, x = LAYERS[kind](), torch.randn(4, 2, 3)
+    training = wanted(layer, x)
+    evaluating = wanted(layer.eval(), x)
+    assert all((training[name] == evaluating[name]).all() for name in training)
+
+
+@pytest.mark.parametrize("frozen", ["weight_hh_l0", "bias_ih_l1", "weight_ih_l1_reverse"])
+def test_frozen_weights_change_nothing_for_the_others(frozen: str):
+    layer, x = ours.GRU(3, 4, 2, bidirectional=True), torch.randn(4, 2, 3)
+    layer(x)[0].sum().backward()
+    everything = {name: weight.grad for name, weight in layer.named_parameters()}
+    layer.zero_grad()
+    getattr(layer, frozen).requires_grad_(False)
+    layer(x)[0].sum().backward()
+    assert getattr(layer, frozen).grad is None
+    for name, weight in layer.named_parameters():
+        if name != frozen:
+            assert torch.equal(weight.grad, everything[name])
+
+
+def test_frozen_layers_below_are_not_gone_through():
+    layer, x = ours.LSTM(3, 4, 3), torch.randn(4, 2, 3)
+    layer(x)[0].sum().backward()
+    expected = layer.weight_hh_l2.grad.clone()
+    layer.zero_grad()
+    for name, weight in layer.named_parameters():
+        weight.requires_grad_(name.endswith("l2"))
+    layer(x)[0].sum().backward()
+    assert torch.equal(layer.weight_hh_l2.grad, expected)
+    assert layer.weight_hh_l1.grad is None
+
+
+@pytest.mark.parametrize("which", ["x", "h_0", "c_0"])
+def test_a_gradient_of_one_input_alone(which: str):
+    layer = ours.LSTM(3, 4, 2).requires_grad_(False)
+    inputs = {"x": torch.randn(5, 2, 3), "h_0": torch.randn(2, 2, 4), "c_0": torch.randn(2, 2, 4)}
+    every = {name: value.clone().requires_grad_() for name, value in inputs.items()}
+    output, _ = layer(every["x"], (every["h_0"], every["c_0"]))
+    expected = torch.autograd.grad(output.sum(), every[which])[0]
+    inputs[which].requires_grad_()
+    output, _ = layer(inputs["x"], (inputs["h_0"], inputs["c_0"]))
+    assert torch.equal(torch.autograd.grad(output.sum(), inputs[which])[0], expected)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_loss_of_one_result_alone(part: int):
+    torchs = torch.nn.LSTM(3, 4, 2, dtype=torch.float64)
+    mine = ours.LSTM.from_torch(torchs)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    found, expected = (
+        torch.autograd.grad([*parity.tensors(layer(x))][part].square().sum(), list(layer.parameters()))
+        for layer in (mine, torchs)
+    )
+    assert all(torch.allclose(*pair, atol=1e-14) for pair in zip(found, expected, strict=True))
+
+
+def test_upstream_gradients_in_any_layout():
+    torchs = torch.nn.GRU(3, 4, batch_first=True, dtype=torch.float64)
+    mine = ours.GRU.from_torch(torchs)
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    losses: list[Any] = [
+        lambda output: output.sum(),
+        lambda output: output[:, -1].sum(),
+        lambda output: (output.permute(2, 0, 1) * torch.arange(10.0).view(2, 5)).sum(),
+        lambda output: output.mean(1, keepdim=True).expand(2, 5, 4).square().sum(),
+        lambda output: torch.complex(output, output).conj().imag.sum(),
+    ]
+    for loss in losses:
+        found, expected = (
+            torch.autograd.grad(loss(layer(x)[0]), list(layer.parameters())) for layer in (mine, torchs)
+        )
+        assert all(torch.allclose(*pair, atol=1e-13) for pair in zip(found, expected, strict=True))
+
+
+def test_an_input_that_is_read_with_a_minus_sign():
+    layer = ours.GRU(3, 4)
+    z = torch.randn(5, 2, 3, dtype=torch.complex64)
+    lazy = z.conj().imag
+    assert lazy.is_neg()
+    assert torch.allclose(layer(lazy)[0], layer(-z.imag.contiguous())[0], atol=1e-6)
+    one = ours.GRU(1, 4)
+    assert torch.allclose(one(lazy[..., :1])[0], one(-z.imag[..., :1].contiguous())[0], atol=1e-6)
+
+
+@needs_core
+@pytest.mark.parametrize("edited", ["output", "x", "weight", "h_0"])
+def test_an_edit_in_place_is_an_error(edited: str):
+    layer = ours.GRU(3, 4, 2)
+    x, h_0 = torch.randn(5, 2, 3), torch.randn(2, 2, 4)
+    output, _ = layer(x, h_0)
+    target = {"output": output, "x": x, "weight": layer.weight_hh_l0, "h_0": h_0}[edited]
+    loss = output.sum()
+    with torch.no_grad():
+        target.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_final_states_are_no_view_of_the_output():
+    layer = ours.GRU(3, 4)
+    output, h_n = layer(torch.randn(1, 2, 3))
+    expected = output.detach().clone()
+    with torch.no_grad():
+        h_n.zero_()
+    assert torch.equal(output, expected)
+    output.sum().backward()
+
+
+def test_backward_twice_through_a_kept_graph():
+    layer, x = ours.LSTM(3, 4), torch.randn(5, 2, 3)
+    output, _ = layer(x)
+    first = torch.autograd.grad(output.sum(), layer.weight_hh_l0, retain_graph=True)[0]
+    assert torch.equal(torch.autograd.grad(output.sum(), layer.weight_hh_l0)[0], first)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        torch.autograd.grad(output.sum(), layer.weight_hh_l0)
+
+
+@needs_core
+@pytest.mark.parametrize(
+    "module", [ours.GRU(3, 4), ours.GRUCell(3, 4)], ids=lambda module: type(module).__name__
+)
+def test_a_second_derivative_is_refused_with_the_remedy(module: Any):
+    x = (torch.randn(5, 2, 3) if isinstance(module, ours.GRU) else torch.randn(2, 3)).requires_grad_()
+    output = next(parity.tensors(module(x)))
+    (dx,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+    with pytest.raises(UnavailableError, match="torch_path"):
+        dx.square().sum().backward()
+    with ours.torch_path():
+        output = next(parity.tensors(module(x)))
+    (dx,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+    dx.square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.any()
+
+
+def test_activation_checkpointing():
+    layer, x = ours.GRU(3, 4), torch.randn(5, 2, 3, requires_grad=True)
+    expected = torch.autograd.grad(layer(x)[0].sum(), x)[0]
+    output, _ = checkpoint(layer, x, use_reentrant=False)
+    assert torch.equal(torch.autograd.grad(output.sum(), x)[0], expected)
+
+
+def test_eight_threads_at_once():
+    torch.manual_seed(0)
+    layer = ours.LSTM(8, 16, 2)
+    inputs = [torch.randn(3 + n, 2, 8) for n in range(8)]
+    expected = [wanted(layer, x) for x in inputs]
+    wrong: list[int] = []
+
+    def work(n: int) -> None:
+        for _ in range(20):
+            x = inputs[n].clone().requires_grad_()
+            output, _ = layer(x)
+            generator = torch.Generator().manual_seed(n)
+            upstream = torch.randn(output.shape, generator=generator)
+            (dx,) = torch.autograd.grad(output, x, upstream)
+            again = torch.autograd.grad(layer(inputs[n].requires_grad_())[0], inputs[n], upstream)[0]
+            if not torch.equal(dx, again):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    after = [wanted(layer, x) for x in inputs]
+    assert all((a[name] == b[name]).all() for a, b in zip(expected, after, strict=True) for name in a)

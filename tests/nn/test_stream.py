@@ -1,0 +1,236 @@
+"""A stream: steps = chunks = the whole sequence, the state in one's hands, and what it refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import native, nn
+from unrolled.errors import DtypeError, OptionError, ShapeError
+
+ours: Any = nn  # torch types a weight as Tensor | Module
+
+LAYERS: dict[str, Any] = {
+    "rnn": lambda **o: ours.RNN(3, 8, **o),
+    "sigmoid": lambda **o: ours.RNN(3, 8, nonlinearity="sigmoid", **o),
+    "lstm": lambda **o: ours.LSTM(3, 8, **o),
+    "projected": lambda **o: ours.LSTM(3, 8, proj_size=5, **o),
+    "gru": lambda **o: ours.GRU(3, 8, **o),
+    "reset before": lambda **o: ours.GRU(3, 8, reset_after=False, **o),
+}
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"num_layers": 3},
+    {"bias": False, "num_layers": 2},
+    {"dtype": torch.float64},
+]
+PATHS = ["compiled", "torch"]
+
+
+@pytest.fixture(params=PATHS, autouse=True)
+def route(request: pytest.FixtureRequest) -> Any:
+    if request.param == "compiled":
+        if not native.available():
+            pytest.skip(native.why_not())
+        yield request.param
+        return
+    with ours.torch_path():
+        yield request.param
+
+
+def input_of(layer: Any, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, 3, dtype=layer.weight_ih_l0.dtype)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_steps_and_chunks_are_the_whole(kind: str, options: dict[str, Any], batch: int, route: str):
+    layer = LAYERS[kind](**options)
+    x = input_of(layer, 9, batch)
+    with torch.no_grad():
+        whole, final = layer(x)
+    by_step, by_chunk = layer.stream(batch), layer.stream(batch)
+    steps = torch.stack([by_step.step(x_t) for x_t in x])
+    chunks = torch.cat([by_chunk.chunk(part) for part in x.split([4, 1, 0, 4])])
+    if route == "compiled":
+        assert torch.equal(steps, chunks)
+    assert (steps - whole).abs().max() <= 1e-6
+    assert (chunks - whole).abs().max() <= 1e-6
+    for stream in (by_step, by_chunk):
+        states = stream.state if isinstance(final, tuple) else (stream.state,)
+        for mine, true in zip(states, final if isinstance(final, tuple) else (final,), strict=True):
+            assert mine.shape == true.shape
+            assert (mine - true).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_numpy_in_numpy_out_same_numbers(kind: str, batch: int):
+    layer = LAYERS[kind](num_layers=2)
+    x = input_of(layer, 6, batch)
+    numpys, torchs = layer.stream(batch), layer.stream(batch)
+    for x_t in x:
+        row = numpys.step(x_t.numpy())
+        assert isinstance(row, np.ndarray)
+        assert (row == torchs.step(x_t).numpy()).all()
+    assert isinstance(numpys.chunk(x.numpy()), np.ndarray)
+    assert torch.equal(torch.from_numpy(numpys.chunk(x.numpy())), (torchs.chunk(x), torchs.chunk(x))[1])
+
+
+def test_one_sequence_without_its_batch_axis():
+    layer = ours.GRU(3, 8)
+    x = input_of(layer, 5, 1)
+    with_axis, without = layer.stream(), layer.stream()
+    for x_t in x[:2]:
+        assert torch.equal(without.step(x_t[0]), with_axis.step(x_t)[0])
+        assert (without.step(x_t[0].numpy()) == with_axis.step(x_t.numpy())[0]).all()
+    assert torch.equal(without.chunk(x[:, 0]), with_axis.chunk(x)[:, 0])
+
+
+def test_batch_first():
+    layer = ours.LSTM(3, 8, batch_first=True)
+    x = input_of(layer, 2, 7)
+    with torch.no_grad():
+        whole, _ = layer(x)
+    assert (layer.stream(2).chunk(x) - whole).abs().max() <= 1e-6
+    assert (layer.stream(2).chunk(x.numpy()) - whole.numpy()).max() <= 1e-6
+
+
+def test_what_comes_out_stays_as_it_was():
+    stream = ours.GRU(3, 8).stream()
+    x = np.ones(3, dtype=np.float32)
+    first = stream.step(x)
+    kept = first.copy()
+    stream.step(x)
+    assert (first == kept).all()
+    state = stream.state
+    before = state.clone()
+    stream.step(x)
+    assert torch.equal(state, before)
+
+
+def test_arrays_that_are_read_only_or_strided():
+    stream, other = ours.GRU(3, 8).stream(2), None
+    x = np.random.default_rng(0).standard_normal((4, 2, 6)).astype(np.float32)
+    other = stream.clone()
+    frozen = np.ascontiguousarray(x[:, :, ::2])
+    frozen.flags.writeable = False
+    assert (stream.chunk(frozen) == other.chunk(x[:, :, ::2])).all()
+    assert (stream.step(frozen[0]) == other.step(x[0, :, ::2])).all()
+
+
+def test_state_taken_and_given():
+    layer = ours.LSTM(3, 8, 2)
+    x = input_of(layer, 6, 1)
+    stream: Any = layer.stream()
+    stream.chunk(x[:3])
+    state = stream.state
+    rest = stream.chunk(x[3:])
+    with torch.no_grad():
+        assert (layer(x[3:], state)[0] - rest).abs().max() <= 1e-6
+    stream.state = state
+    assert torch.equal(stream.chunk(x[3:]), rest)
+    stream.state = tuple(part.numpy() for part in state)
+    assert torch.equal(stream.chunk(x[3:]), rest)
+    stream.reset()
+    assert not any(part.any() for part in stream.state)
+
+
+def test_clones_go_their_own_ways():
+    stream = ours.GRU(3, 8).stream()
+    x = torch.randn(3)
+    stream.step(x)
+    twin = stream.clone()
+    assert torch.equal(twin.step(x), stream.step(x))
+    twin.step(x)
+    assert not torch.equal(twin.state, stream.state)
+
+
+def test_reset_of_some_rows():
+    stream = ours.LSTM(3, 8, 2).stream(3)
+    stream.step(torch.randn(3, 3))
+    before = stream.state
+    stream.reset([0, 2])
+    for part, old in zip(stream.state, before, strict=True):
+        assert not part[:, [0, 2]].any()
+        assert torch.equal(part[:, 1], old[:, 1])
+    stream.reset(np.array([False, True, False]))
+    assert not any(part.any() for part in stream.state)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_saved_and_loaded(kind: str, tmp_path: Path):
+    layer = LAYERS[kind](num_layers=2)
+    stream, later = layer.stream(2), layer.stream(2)
+    x = input_of(layer, 4, 2)
+    stream.chunk(x)
+    stream.save(tmp_path / "state")
+    later.load(tmp_path / "state")
+    assert torch.equal(later.chunk(x), stream.chunk(x))
+    with pytest.raises(ShapeError, match=r"Stream\.load: the state must have shapes"):
+        layer.stream(3).load(tmp_path / "state")
+
+
+def test_weights_are_a_snapshot_until_refreshed():
+    layer, x = ours.GRU(3, 8), torch.randn(3)
+    stream, untouched = layer.stream(), layer.stream()
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.mul_(2)
+    assert torch.equal(stream.step(x), untouched.step(x))
+    state = stream.state
+    stream.refresh()
+    assert torch.equal(stream.state, state)
+    with torch.no_grad():
+        expected = layer(x[None], state[:, 0])[0][0]
+    assert (stream.step(x) - expected).abs().max() <= 1e-6
+
+
+def test_parametrized_weights():
+    layer, x = ours.GRU(3, 8), torch.randn(3)
+    torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    with torch.no_grad():
+        assert (layer.stream().step(x) - layer(x[None])[0][0]).abs().max() <= 1e-6
+
+
+def test_refusals():
+    with pytest.raises(OptionError, match=r"GRU\.stream: the layer must run in one direction"):
+        ours.GRU(3, 8, bidirectional=True).stream()
+    for wrong in (0, -1, True, 2.0):
+        with pytest.raises(OptionError, match=r"GRU\.stream: batch must be a whole number of at least 1"):
+            ours.GRU(3, 8).stream(wrong)  # pyright: ignore[reportArgumentType]
+    stream = ours.GRU(3, 8).stream(2)
+    for x in (torch.zeros(3, 3), torch.zeros(3), torch.zeros(2, 4), np.zeros((2, 4), dtype=np.float32)):
+        with pytest.raises(ShapeError, match=r"Stream\.step: x must have shape \[2, 3\]; got"):
+            stream.step(x)
+        with pytest.raises(ShapeError, match=r"Stream\.chunk: x must have shape"):
+            stream.chunk(x[None])
+    for x in (torch.zeros(2, 3).double(), np.zeros((2, 3)), torch.zeros(2, 3, device="meta")):
+        with pytest.raises(DtypeError, match=r"torch\.float32 on cpu"):
+            stream.step(x)
+        with pytest.raises(DtypeError, match=r"torch\.float32 on cpu"):
+            stream.chunk(x[None])
+    with pytest.raises(OptionError, match="ask for no gradient"):
+        stream.step(torch.zeros(2, 3, requires_grad=True))
+    with torch.no_grad():
+        stream.step(torch.zeros(2, 3, requires_grad=True))
+    with pytest.raises(ShapeError, match="Expected hidden size"):
+        stream.state = torch.zeros(1, 3, 8)
+
+
+def test_a_half_precision_layer_streams_too(tmp_path: Path):
+    layer = ours.GRU(3, 8).bfloat16()
+    stream = layer.stream()
+    x = torch.randn(4, 3, dtype=torch.bfloat16)
+    with torch.no_grad():
+        expected = layer(x)[0]
+    assert (stream.chunk(x) - expected).abs().max() < 0.02
+    stream.save(tmp_path / "state")
+    later = layer.stream()
+    later.load(tmp_path / "state")
+    assert torch.equal(later.state, stream.state)
+    with pytest.raises(DtypeError, match="bfloat16"):
+        stream.step(np.zeros(3, dtype=np.float32))
