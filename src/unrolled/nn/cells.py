@@ -32,6 +32,7 @@ class RecurrentCell(Base):
         """The name of the cell, as in `unrolled.cells`."""
         raise NotImplementedError
 
+    @route.uncompiled
     def forward(self, input: Any, hx: Any = None) -> Any:  # noqa: A002
         """Advances one step.
 
@@ -47,6 +48,8 @@ class RecurrentCell(Base):
             >>> GRUCell(3, 4)(torch.zeros(2, 3)).shape
             torch.Size([2, 4])
         """
+        if torch.compiler.is_compiling() and self.cell in route.TORCHS_OWN:
+            return super().forward(input, hx)
         name = self.torch_class.__name__
         if not isinstance(input, Tensor):
             guards.no_tensor(name, input)
@@ -66,10 +69,10 @@ class RecurrentCell(Base):
             weights = [weight.contiguous() for weight in weights]
             left = compiled_cell.run(self.plan, code, x.contiguous(), h, c, weights)
         elif route.by_torch(self.cell):
-            route.taken["torch"] += 1
+            route.count("torch")
             return super().forward(input, hx)
         else:
-            route.taken["composite"] += 1
+            route.count("composite")
             W_xh, W_hh, b_xh, b_hh, _ = five(weights, 0, self.plan, None)
             states = states or (x.new_zeros((x.size(0), self.hidden_size)),) * (2 if self.plan.c else 1)
             assert W_xh is not None

@@ -45,6 +45,7 @@ class Recurrent(Base):
             2 if self.bidirectional else 1, self.bias,
         )  # fmt: skip
 
+    @route.uncompiled
     def forward(
         self,
         input: Any,  # noqa: A002  torch's name
@@ -93,7 +94,7 @@ class Recurrent(Base):
         plan = self.plan
         weights, code = self._weights(name, plan, x, states)
         if code is None and lengths is None and reset is None and route.by_torch(self.cell):
-            route.taken["torch"] += 1
+            route.count("torch")
             return super().forward(input, hx)
         output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
         if not batched:
@@ -112,7 +113,7 @@ class Recurrent(Base):
         plan = self.plan
         weights, code = self._weights(name, plan, data, states)
         if code is None and route.by_torch(self.cell):
-            route.taken["torch"] += 1
+            route.count("torch")
             return super().forward(packed, hx)
         if sorted_indices is not None:
             states = tuple(state.index_select(1, sorted_indices) for state in states)
@@ -160,11 +161,11 @@ class Recurrent(Base):
         x = x.transpose(0, 1) if batch_first else x
         states = states or self._zeros(plan, x)
         if lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
-            route.taken["torch"] += 1
+            route.count("torch")
             forward = super().forward  # pyright: ignore[reportUnknownVariableType]
             output, *final = packing.ragged(forward, x, states, lengths)
         else:
-            route.taken["composite"] += 1
+            route.count("composite")
             D = range(plan.directions)
             layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
             output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)

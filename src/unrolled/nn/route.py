@@ -7,7 +7,7 @@ composite   one torch operation after the other, for what torch itself lacks: `u
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -87,14 +87,33 @@ def intercepted() -> bool:
     """
     c: Any = torch._C  # pyright: ignore[reportPrivateUsage]
     return bool(
-        _refused.get()
+        torch.compiler.is_compiling()
+        or _refused.get()
         or c._is_any_autocast_enabled()
         or c._are_functorch_transforms_active()
         or c._len_torch_dispatch_stack()
         or c._get_tracing_state() is not None
         or forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
-        or torch.compiler.is_compiling()
     )
+
+
+def uncompiled(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes torch.compile run ``forward``, and all that it calls, as it is wherever it meets it as a call.
+
+    What `torch.compiler.disable` does, without its price: importing torch's compiler, which takes a second. A
+    call that torch traces through all the same, a cell's inside a compiled model, is computed by torch.
+    """
+    dynamo: Any = torch._C._dynamo.eval_frame  # pyright: ignore
+    if hasattr(dynamo, "set_code_exec_strategy"):  # else an older torch, which finds its own way through
+        skip = dynamo._FrameAction.SKIP
+        dynamo.set_code_exec_strategy(forward.__code__, dynamo._FrameExecStrategy(skip, skip))
+    return forward
+
+
+def count(way: str) -> None:
+    """Counts a call; not while torch compiles, which would take the count for a part of the model."""
+    if not torch.compiler.is_compiling():
+        taken[way] += 1
 
 
 def plain(tensor: Tensor) -> bool:
@@ -139,7 +158,7 @@ def choose(
 
 
 def by_torch(cell: str) -> bool:
-    """Whether torch's own function serves where the kernels do not: under `torch.func`, it has no rule for vmap.
+    """Whether torch's own function serves where the kernels do not; it has no rule for vmap.
 
     Example:
         >>> by_torch("gru"), by_torch("gru_reset_before")
