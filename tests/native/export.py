@@ -26,14 +26,14 @@ SMALL = FACTORS | {"H": (1, 2, 5, 16, 33, 66), "I": (1, 3, 14, 33), "T": (1, 2, 
 
 DIVIDED = [
     Case(cell, dtype, T=T, B=B, I=20, H=H, lengths=lengths, reset=reset, reverse=reverse)  # type: ignore[arg-type]
-    for T, B, H in [(5, 1, 460), (4, 2, 600), (100, 1, 70), (12, 13, 66)]
+    for T, B, H in [(5, 1, 460), (4, 2, 600), (100, 1, 70), (12, 13, 66), (30, 13, 33)]
     for cell, dtype, lengths, reset, reverse in [
         ("gru", "float32", "all", "some", False),
         ("gru_reset_before", "float32", "ragged", "some", True),
         ("lstm", "float64", "all", "none", False),
     ]
 ]
-"""Shapes that threads divide by units, as a relay, and by rows."""
+"""Shapes that threads divide by units, as a relay, and by rows; the last over several blocks of steps."""
 
 
 def cases(which: str) -> list[Case]:

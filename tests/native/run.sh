@@ -3,9 +3,10 @@
 #
 #   run.sh short   as compiled for every processor, and as the twin for compilers without vector extensions
 #   run.sh asan    address and undefined-behaviour sanitizers, every instruction set, fenced scratch memory
-#   run.sh tsan    thread sanitizer, four callers at once
+#   run.sh tsan    thread sanitizer, four callers at once, teams that stay together and teams that part
 #   run.sh neon    for aarch64, under an emulator
 #
+# What is built is an altered copy of the core, see altered.py: one that uses its threads on a busy machine too.
 # CXX names the compiler, PYTHON the interpreter that has unrolled.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,10 +16,11 @@ cxx=${CXX:-c++}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# build PROGRAM SOURCES "ISA..." FLAG...: the core under SOURCES for these instruction sets, and the harness.
+# build KIND "ISA..." FLAG...: the harness with a copy of the core, altered in that way, for these instruction sets.
 build() {
-    local program=$1 sources=$2 isas=$3 isa file define=() objects=() flags
-    shift 3
+    local program=$work/$1 sources=$work/$1.csrc isas=$2 isa file define=() objects=() flags
+    "$python" -m tests.native.altered "$1" csrc "$sources"
+    shift 2
     flags=(-std=c++17 -g -pthread -Wall -Wextra "-I$sources" "$@")
     for isa in $isas; do
         local of_isa=()
@@ -48,32 +50,33 @@ if [[ $(uname -m) == x86_64 ]]; then isas="baseline avx2 avx512"; fi
 case $form in
     short)
         cases all
-        build "$work/core" csrc baseline -O0
-        "$work/core" "$work/cases"
-        build "$work/twin" csrc baseline -O0 -DUNROLLED_PLAIN
-        "$work/twin" "$work/cases"
+        build impatient baseline -O0
+        "$work/impatient" "$work/cases"
+        build steady baseline -O0 -DUNROLLED_PLAIN
+        "$work/steady" "$work/cases"
         ;;
     asan)
         cases all
-        "$python" -m tests.native.fence csrc "$work/csrc"
-        build "$work/core" "$work/csrc" "$isas" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all
-        "$work/core" "$work/cases" 2
+        build fenced "$isas" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all
+        "$work/fenced" "$work/cases" 2
         ;;
     tsan)
         cases divided
-        build "$work/core" csrc baseline -O1 -fsanitize=thread
-        "$work/core" "$work/cases" 4
+        for kind in steady impatient; do
+            build $kind baseline -O1 -fsanitize=thread
+            "$work/$kind" "$work/cases" 4
+        done
         ;;
     neon)
         cxx=${CXX:-aarch64-linux-gnu-g++}
         emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static) || true
         if ! command -v "$cxx" >/dev/null || [[ -z $emulator ]]; then
-            echo "run.sh neon: it needs $cxx and qemu-aarch64 (on Debian: apt install g++-aarch64-linux-gnu qemu-user)" >&2
+            echo "run.sh neon: it needs $cxx and qemu-aarch64 (Debian: apt install g++-aarch64-linux-gnu qemu-user)" >&2
             exit 77
         fi
         cases all
-        build "$work/core" csrc baseline -O1 -static
-        "$emulator" "$work/core" "$work/cases"
+        build steady baseline -O1 -static
+        "$emulator" "$work/steady" "$work/cases"
         ;;
     *)
         echo "run.sh: the form must be one of short, asan, tsan, neon; got $form" >&2
