@@ -20,11 +20,12 @@ struct Runtime {
     int (*in_parallel)();
     int (*dynamic)();
     int (*thread_limit)();
+    int (*levels)();
 
     bool find() {
         return look_up(parallel, "GOMP_parallel") && look_up(thread_number, "omp_get_thread_num") &&
                look_up(in_parallel, "omp_in_parallel") && look_up(dynamic, "omp_get_dynamic") &&
-               look_up(thread_limit, "omp_get_thread_limit");
+               look_up(thread_limit, "omp_get_thread_limit") && look_up(levels, "omp_get_max_active_levels");
     }
 
 private:
@@ -61,8 +62,9 @@ struct Job {
 
 bool can_borrow(int threads) {
     const Runtime* r = forked.load(std::memory_order_relaxed) ? nullptr : runtime();
-    // Inside somebody's parallel region, or with a team that may shrink, not all of them would come.
-    return r && !r->in_parallel() && !r->dynamic() && r->thread_limit() >= threads;
+    // Inside somebody's parallel region, where none may be opened, or with a team that may shrink, not all of
+    // them would come, and the others would wait for ever.
+    return r && !r->in_parallel() && r->levels() > 0 && !r->dynamic() && r->thread_limit() >= threads;
 }
 
 void on_borrowed(int threads, void (*work)(void*, int), void* context) {
