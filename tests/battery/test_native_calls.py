@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -91,6 +93,48 @@ def test_eight_threads_at_once():
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert [*pool.map(work, range(8))] == [[]] * 8
+
+
+def test_torch_computes_at_the_same_time():
+    """torch's threads are borrowed, so both want them."""
+    problem = Case("gru", "float32", H=130, I=40, T=9, B=12).problem()
+    expected = bits(both_ways(problem, How(native.isa(), 1)))
+    a = torch.randn(300, 300, dtype=torch.float64)
+    product = a @ a
+
+    def work(number: int) -> bool:
+        if number % 2:
+            return all(torch.equal(a @ a, product) for _ in range(50))
+        return all(bits(both_ways(problem, How(native.isa(), 2))) == expected for _ in range(50))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+
+
+ALONE = """
+import {module}
+from tests.battery.cases import Case
+from tests.battery.test_native import test_training, test_backward
+from unrolled import native
+for cell in ("gru", "lstm"):
+    case = Case(cell, "float32", H=100, I=33, T=12, B=30)
+    test_training(case, native.isa())
+    test_backward(case, native.isa())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "variable"),
+    [("sys", ""), ("torch", "OMP_MAX_ACTIVE_LEVELS=0"), ("torch", "OMP_THREAD_LIMIT=1")],
+)
+def test_in_a_process(module: str, variable: str):
+    """Without torch, whose threads are borrowed else; and where its OpenMP would give too few of them."""
+    name, _, value = variable.partition("=")
+    environment = os.environ | ({name: value} if name else {})
+    script = [sys.executable, "-c", ALONE.format(module=module)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(script, env=environment, cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_eight_threads_share_a_stream():
