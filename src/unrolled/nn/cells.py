@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from unrolled.nn import compiled_cell, composite, guards, options, route
-from unrolled.nn.plan import Plan, five, plan
+from unrolled.nn.plan import Plan, plan
 from unrolled.nn.switching import copied
 
 if TYPE_CHECKING:
@@ -53,38 +52,37 @@ class RecurrentCell(Base):
         name = self.torch_class.__name__
         if not isinstance(input, Tensor):
             guards.no_tensor(name, input)
-        guards.rank(name, input.dim(), (1, 2))
         states = () if hx is None else guards.read_cell_states(name, hx)
-        x = input
-        if input.dim() == 1:
+        batched, x = input.dim() == 2, input
+        if not batched:
+            guards.rank(name, input.dim(), (1, 2))
             x, states = x.unsqueeze(0), tuple(state.unsqueeze(0) for state in states)
-        guards.cell_sizes(name, x, states, self.input_size, self.hidden_size)
-        weights, shapes = route.look_up(self, NAMES), self.plan.shapes
-        if [weight.shape for weight in weights] != shapes:
-            guards.weight_shapes(name, NAMES, weights, shapes)
+        B, size = x.shape
+        if size != self.input_size or states:
+            guards.cell_sizes(name, x, states, self.input_size, self.hidden_size)
+        plan, weights = self.plan, route.look_up(self, NAMES)
+        if [weight.shape for weight in weights] != plan.shapes:
+            guards.weight_shapes(name, NAMES, weights, plan.shapes)
         code = route.choose(name, self.cell, x, states, weights)
-        if code is not None and x.numel() and self.hidden_size:
+        if code is not None and B and size and plan.H:
             route.taken["compiled"] += 1
-            h, c = (*[state.contiguous() for state in states], None, None)[:2]
+            h, c = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
             weights = [weight.contiguous() for weight in weights]
-            left = compiled_cell.run(self.plan, code, x.contiguous(), h, c, weights)
+            left = compiled_cell.run(plan, code, x.contiguous(), h, c, weights)
         elif route.by_torch(self.cell):
             route.count("torch")
             return super().forward(input, hx)
         else:
             route.count("composite")
-            W_xh, W_hh, b_xh, b_hh, _ = five(weights, 0, self.plan, None)
-            states = states or (x.new_zeros((x.size(0), self.hidden_size)),) * (2 if self.plan.c else 1)
-            assert W_xh is not None
-            left = composite.step(self.cell, linear(x, W_xh, b_xh), states, (W_hh, b_hh, None))
-        if input.dim() == 1:
+            left = composite.one_step(plan, self.cell, x, states, weights)
+        if not batched:
             left = tuple(state.squeeze(0) for state in left)
         return left if len(left) == 2 else left[0]
 
     @property
     def plan(self) -> Plan:
         """What the options fix: see `unrolled.nn.plan`."""
-        return plan(self.cell, self.input_size, self.hidden_size, 0, 1, 1, self.bias)
+        return plan(self.cell, self.input_size, self.hidden_size, 0, 1, 1, bool(self.bias))
 
     def check_finite(self) -> None:
         """Looks for NaN and infinity in the weights.

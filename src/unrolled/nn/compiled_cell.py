@@ -83,7 +83,7 @@ def _forward(
     (B, I), H = x.shape, plan.H
     W_at = five([weight.data_ptr() for weight in weights], 0, plan, 0)
     gates_at, saved_at, _ = tape_addresses(at(tape), 0, plan, B * H * x.itemsize)
-    c_n, c = (0, at(left[1])) if tape is not None else (at(left[1]), 0)
+    c_n, c = (at(left[1]), 0) if tape is None else (0, at(left[1]))
     native.forward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
         at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, c_n, gates_at, saved_at, c,

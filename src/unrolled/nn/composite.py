@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout, linear
 
+from unrolled.nn.plan import Plan, five
+
 _NONLINEAR = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda a: a}
 
 State = tuple[Tensor, ...]
@@ -48,6 +50,21 @@ def step(cell: str, xw: Tensor, state: State, weights: Sequence[Tensor | None]) 
         hw_n = linear(r * h, W_hh[2 * H :], None if b_hh is None else b_hh[2 * H :])
         return ((1 - z) * torch.tanh(xw_n + hw_n) + z * h,)
     return (_NONLINEAR[cell.removeprefix("rnn_")](xw + linear(h, W_hh, b_hh)),)
+
+
+def one_step(plan: Plan, cell: str, x: Tensor, states: State, weights: Sequence[Tensor]) -> State:
+    """One step of a cell from its input.
+
+    Shapes:
+        x: ``[B, I]``; states: ``[B, H]`` each, or none for zeros; weights: in torch's order.
+
+    Raises:
+        KeyError: a cell that is none of ours.
+    """
+    W_xh, W_hh, b_xh, b_hh, _ = five(weights, 0, plan, None)
+    assert W_xh is not None
+    states = states or (x.new_zeros((x.size(0), plan.H)),) * (1 + plan.c)
+    return step(cell, linear(x, W_xh, b_xh), states, (W_hh, b_hh, None))
 
 
 def direction(

@@ -166,6 +166,7 @@ class Recurrent(Base):
             output, *final = packing.ragged(forward, x, states, lengths)
         else:
             route.count("composite")
+            reset = None if reset is None else reset.clone()
             D = range(plan.directions)
             layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
             output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)

@@ -39,14 +39,13 @@ def check_layer(name: str, options: Mapping[str, Any], unknown: Mapping[str, obj
 
 
 def check_cell(name: str, options: Mapping[str, Any], unknown: Mapping[str, object]) -> None:
-    """Checks what a cell is constructed with; as torch's, a cell may have size 0.
+    """Checks what a cell is constructed with; as torch's, it may have size 0 and any truth as bias.
 
     Raises:
         LayerOptionError, LayerOptionTypeError: a value out of range, of another type, or an unknown keyword.
     """
     _known(name, options, unknown)
-    for option in ("bias", "reset_after"):
-        _of_type(name, option, options.get(option, True), bool)
+    _of_type(name, "reset_after", options.get("reset_after", True), bool)
     for option in ("input_size", "hidden_size"):
         _of_type(name, option, size := options[option], int)
         if size < 0:
