@@ -32,6 +32,8 @@ constexpr int kSpins = 4000;
 constexpr std::int64_t kLate = 300'000, kRest = 10'000'000;
 constexpr int kMostRests = 6;
 
+constexpr std::int64_t kForEver = std::int64_t(1) << 62;
+
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
@@ -40,19 +42,26 @@ void pause() {
 #endif
 }
 
-// Spins while it is short, then lets others run, having called late() once.
-template <class Done, class Late> void wait_until(Done done, Late late) {
-    for (int i = 0; !done(); ++i) {
-        if (i < kSpins) {
-            pause();
-            continue;
-        }
-        if (i == kSpins) late();
+std::int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+// Spins while it is short, then lets others run; after `patience` nanoseconds more, calls late().
+template <class Done, class Late> void wait_until(Done done, std::int64_t patience, Late late) {
+    for (int i = 0; i < kSpins; ++i) {
+        if (done()) return;
+        pause();
+    }
+    const std::int64_t begun = now();
+    while (!done()) {
+        if (now() - begun >= patience) late();
         std::this_thread::yield();
     }
 }
 template <class Done> void wait_until(Done done) {
-    wait_until(done, [] {});
+    wait_until(done, 0, [] {});
 }
 
 using Function = void (*)(const void*, Member&);
@@ -89,12 +98,6 @@ public:
     }
 
 private:
-    static std::int64_t now() {
-        return std::chrono::duration_cast<std::chrono::nanoseconds>(
-                   std::chrono::steady_clock::now().time_since_epoch())
-            .count();
-    }
-
     void take_part(int number) {
         Member me(*team_, number);
         function_(work_, me);
@@ -186,23 +189,32 @@ thread_local Kept kept;
 
 }  // namespace
 
-void Member::arrive(bool may_part) {
+void Member::arrive(std::int64_t patience) {
     if (count == 1) return;
     const unsigned round = team_.round_.load(std::memory_order_relaxed);
     if (team_.waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
         team_.waiting_.store(0, std::memory_order_relaxed);
         // The last to come decides for all, so that all know the same.
-        team_.parted_ = may_part && team_.late_.load(std::memory_order_relaxed);
+        team_.parted_ = team_.late_.load(std::memory_order_relaxed);
         team_.round_.store(round + 1, std::memory_order_release);
     } else {
-        wait_until([&] { return team_.round_.load(std::memory_order_acquire) != round; },
-                   [&] { team_.late_.store(may_part, std::memory_order_relaxed); });
+        wait_until([&] { return team_.round_.load(std::memory_order_acquire) != round; }, patience,
+                   [&] { team_.late_.store(true, std::memory_order_relaxed); });
     }
 }
 
-bool Member::meet_or_part() {
+Member::Member(Team& team, int number) : number(number), count(team.size_), team_(team), met_(now()) {}
+
+void Member::meet() {
+    arrive(kForEver);
+    met_ = now();
+}
+
+bool Member::meet_or_part(Patience patience) {
     if (count == 1) return true;
-    arrive(true);
+    const std::int64_t leg = patience == Patience::relay ? now() - met_ : 0;
+    arrive(patience == Patience::relay ? kLate + 2 * leg : 0);
+    if (patience == Patience::relay) met_ = now();
     if (!team_.parted_) return true;
     count = 1;
     return number == 0;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace unrolled {
 
@@ -25,21 +26,24 @@ private:
 // A thread's place in its team; number 0 is the calling thread.
 class Member {
 public:
-    Member(Team& team, int number) : number(number), count(team.size_), team_(team) {}
+    Member(Team& team, int number);
     const int number;
     int count;  // members still at work together
 
     // Returns once all have come. What any member wrote before, every member sees after.
-    void meet() { arrive(false); }
+    void meet();
 
-    // The same for a place met at every step, where a member whose core is busy with other work would cost the
-    // others a time slice each time. If one is late, the team parts for good: member 0 goes on alone (its count
-    // is then 1), and the others are told false: leave.
-    bool meet_or_part();
+    // The same where a member whose core is busy with other work would cost the others a time slice each time.
+    // If one is late, the team parts for good: member 0 goes on alone (its count is then 1), and the others are
+    // told false: leave. Late is what comes a tenth of a millisecond after a step, or some after a leg of a
+    // relay.
+    enum class Patience { step, relay };
+    bool meet_or_part(Patience patience);
 
 private:
-    void arrive(bool may_part);
+    void arrive(std::int64_t patience);
     Team& team_;
+    std::int64_t met_;  // when this member last met the others
 };
 
 // Threads held for one call. Where the cores are wanted by others, another call holds the pool, or the system
