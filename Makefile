@@ -15,7 +15,7 @@ REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
   p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
-.PHONY: demo test bench fuzz sanitize neon lint format clean
+.PHONY: demo test bench fuzz sanitize neon faults lint format clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/installed
@@ -38,6 +38,10 @@ sanitize: $(VENV)/installed
 
 neon: $(VENV)/installed
 	PYTHON=$(BIN)/python tests/native/run.sh neon
+
+# Faults planted in copies of the core, one at a time: the core's own test must report each.
+faults: $(VENV)/installed
+	$(BIN)/python -m tests.native.faults
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

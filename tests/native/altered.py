@@ -21,7 +21,7 @@ class Alteration(NamedTuple):
     file: str
     before: str
     after: str
-    count: int = 1
+    times: int = 1
 
 
 STEADY = Alteration("pool.cpp", "kRest = 10'000'000;", "kRest = 0;")
@@ -53,10 +53,10 @@ KINDS = {
 def text(source: Path, alterations: Iterable[Alteration]) -> dict[str, str]:
     """The altered files by name; fails where one no longer reads as an alteration expects."""
     files: dict[str, str] = {}
-    for file, before, after, count in alterations:
+    for file, before, after, times in alterations:
         now = files.get(file) or (source / file).read_text()
         found = now.count(before)
-        assert found == count, f"{file} must have {before.strip()!r} {count} times; got {found}"
+        assert found == times, f"{file} must have {before.strip()!r} {times} times; got {found}"
         files[file] = now.replace(before, after)
     return files
 

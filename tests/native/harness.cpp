@@ -336,6 +336,7 @@ void examine(const std::vector<Case>& cases, std::size_t first) {
 
 int main(int argc, char** argv) {
     if (argc < 2) return std::puts("usage: harness FILE [CALLERS]"), 2;
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // what was said before a crash is not lost
     const std::vector<Case> cases = Reader(argv[1]).cases();
     const int callers = argc > 2 ? std::atoi(argv[2]) : 1;
     std::vector<std::thread> threads;
