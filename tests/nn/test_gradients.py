@@ -1,6 +1,9 @@
 """Going back: against central differences, in parts, in eval mode, twice, and after edits in place."""
 
+import gc
+import mmap
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from unrolled import native, nn
 from unrolled.checks import parity
 from unrolled.errors import UnavailableError
+from unrolled.nn import compiled
 
 ours: Any = nn  # torch types a weight as Tensor | Module
 
@@ -219,3 +223,31 @@ def test_eight_threads_at_once():
     assert wrong == []
     after = [wanted(layer, x) for x in inputs]
     assert all((a[name] == b[name]).all() for a, b in zip(expected, after, strict=True) for name in a)
+
+
+def test_large_tapes_hold_the_same(monkeypatch: pytest.MonkeyPatch):
+    layer, x = ours.LSTM(3, 4, 2, bidirectional=True), torch.randn(5, 2, 3)
+    expected = parity.answers(layer, x)
+    monkeypatch.setattr(compiled, "LARGE", 0)
+    found = parity.answers(layer, x)
+    assert all((found[name] == expected[name]).all() for name in expected)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="this system does not say what memory is in use"
+)
+def test_memory_stays_flat_over_ten_thousand_calls_of_changing_shapes():
+    def pages() -> int:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    layers = [ours.RNN(8, 16), ours.LSTM(8, 16, 2), ours.GRU(8, 16, bidirectional=True)]
+    stream = ours.GRU(8, 16).stream()
+    start = 0
+    for call in range(10_000):
+        if call == 2_000:
+            start = pages()
+        x = torch.zeros(1 + call % 7, 1 + call % 5, 8)
+        layers[call % 3](x, lengths=[1 + call % 7] * (1 + call % 5))[0].sum().backward()
+        stream.chunk(x[:, 0])
+    assert (pages() - start) * mmap.PAGESIZE < 2**20

@@ -9,6 +9,7 @@ input side by side.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,10 @@ from torch.autograd import Function
 
 from unrolled import native
 from unrolled.nn import gradient
-from unrolled.nn.plan import Plan, at, five, tape_addresses
+from unrolled.nn.memory import LARGE, large_empty
+from unrolled.nn.plan import Plan, at, five
+
+Tape = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
 class Call(NamedTuple):
@@ -94,8 +98,8 @@ def _forward(
 ) -> tuple[Tensor, ...]:
     """Runs the stack; appends to ``kept`` what `_backward` reads, or keeps nothing where it is None.
 
-    That is one tape for all layers and directions, and of each layer its input, its output and the factors of
-    the dropout behind it.
+    Of each layer: its input, its output, the factors of the dropout behind it, and for each direction gates,
+    saved and c.
     """
     plan, code, batch_first, p, lengths, reset, rows = call
     L, D, H, P, R = plan.layers, plan.directions, plan.H, plan.P, plan.R
@@ -103,14 +107,12 @@ def _forward(
     empty, size, threads = x.new_empty, x.itemsize, torch.get_num_threads()
     h_n = empty(L * D, B, R)
     c_n = empty(L * D, B, H) if plan.c else None
-    tape = None if kept is None else empty(L * D * plan.kept * T * B * H)
-    if kept is not None:
-        kept.append(tape)
-    one, of_h, of_c = T * B * H * size, B * R * size, B * H * size
-    h_0_at, c_0_at, h_n_at, c_n_at, tape_at = at(h_0), at(c_0), at(h_n), at(c_n), at(tape)
+    of_h, of_c = B * R * size, B * H * size
+    h_0_at, c_0_at, h_n_at, c_n_at = at(h_0), at(c_0), at(h_n), at(c_n)
     lengths_at, reset_at = at(lengths), at(reset)
     W_at = [weight.data_ptr() for weight in weights]
     step, row = _step_and_row(x, batch_first)
+    tape: Tape = (None, None, None)
     for layer in range(L):
         swapped = batch_first and layer == L - 1
         h = empty(B, T, D * R) if swapped else empty(T, B, D * R)
@@ -120,12 +122,15 @@ def _forward(
         if kept is not None:
             kept += (x, h, noise)
         for d in range(D):
+            if kept is not None:
+                tape = _tape(plan, x, T, B)
+                kept += tape
             k = layer * D + d
             native.forward(
                 code, threads, T, B, width, H, P, d, lengths_at, reset_at, *five(W_at, k, plan, 0),
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + d * R * size, h_step, h_row, h_n_at + k * of_h, c_n_at and c_n_at + k * of_c,
-                *tape_addresses(tape_at, k, plan, one),
+                at(tape[0]), at(tape[1]), at(tape[2]),
             )  # fmt: skip
         x, step, row = (h if noise is None else h * noise), h_step, h_row
     return (x, h_n) if c_n is None else (x, h_n, c_n)
@@ -138,13 +143,13 @@ def _backward(
     plan, code, batch_first, _, lengths, reset, _ = call
     L, D, H, P, R = plan.layers, plan.directions, plan.H, plan.P, plan.R
     end = 2 + len(plan.shapes)
-    h_0, c_0, weights, tape, kept = tensors[0], tensors[1], tensors[2:end], tensors[end], tensors[end + 1 :]
+    h_0, c_0, weights, kept = tensors[0], tensors[1], tensors[2:end], tensors[end:]
     T, B = kept[0].shape[1::-1] if batch_first else kept[0].shape[:2]
-    size, threads, like = tape.itemsize, torch.get_num_threads(), torch.empty_like
+    size, threads, like = kept[0].itemsize, torch.get_num_threads(), torch.empty_like
     dW = [like(weight) if need else None for weight, need in zip(weights, needs[4:], strict=True)]
     dh_0, dc_0 = like(h_0) if needs[2] else None, like(c_0) if needs[3] else None
     dh, dh_n, dc_n = _side_by_side(upstream[0]), _ready(upstream[1]), _ready(upstream[2]) if plan.c else None
-    one, of_h, of_c = T * B * H * size, B * R * size, B * H * size
+    of_h, of_c = B * R * size, B * H * size
     h_0_at, c_0_at, dh_n_at, dc_n_at, dh_0_at, dc_0_at = (
         at(h_0),
         at(c_0),
@@ -153,11 +158,11 @@ def _backward(
         at(dh_0),
         at(dc_0),
     )
-    lengths_at, reset_at, tape_at = at(lengths), at(reset), tape.data_ptr()
+    lengths_at, reset_at = at(lengths), at(reset)
     W_at, dW_at = [at(weight) for weight in weights], [at(d) for d in dW]
     lowest, dx = _lowest(needs, plan), None
     for layer in reversed(range(lowest, L)):
-        x, h, noise = kept[3 * layer : 3 * layer + 3]
+        x, h, noise, *tapes = kept[layer * (3 + 3 * D) : (layer + 1) * (3 + 3 * D)]
         dh = dh * noise if dh is not None and noise is not None else dh
         step, row = _step_and_row(x, batch_first and layer == 0)
         h_step, h_row = _step_and_row(h, batch_first and layer == L - 1)
@@ -171,7 +176,7 @@ def _backward(
             native.backward(
                 code, threads, T, B, width, H, P, d, lengths_at, reset_at, B, *five(W_at, k, plan, 0),
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
-                h_at + of_d, h_step, h_row, *tape_addresses(tape_at, k, plan, one),
+                h_at + of_d, h_step, h_row, at(tapes[3 * d]), at(tapes[3 * d + 1]), at(tapes[3 * d + 2]),
                 dh_at and dh_at + of_d, dh_step, dh_row,
                 dh_n_at and dh_n_at + k * of_h, dc_n_at and dc_n_at + k * of_c,
                 at(part), dx_step, dx_row, *five(dW_at, k, plan, 0),
@@ -180,6 +185,16 @@ def _backward(
             dx = part if dx is None or part is None else dx.add_(part)
         dh = dx
     return None, (dx if needs[1] else None), dh_0, dc_0, *dW
+
+
+def _tape(plan: Plan, x: Tensor, T: int, B: int) -> Tape:
+    """Room for gates, saved and c of one layer and direction."""
+    empty = x.new_empty
+    if T * B * plan.H * x.itemsize * max(1, plan.gates) > LARGE:
+        empty = partial(large_empty, x)
+    gates = empty(T, B, plan.gates, plan.H) if plan.gates else None
+    saved = empty(T, B, plan.H) if plan.saved else None
+    return gates, saved, empty(T, B, plan.H) if plan.c else None
 
 
 def _lowest(needs: Sequence[bool], plan: Plan) -> int:
@@ -214,7 +229,11 @@ def _side_by_side(d: Tensor | None) -> Tensor | None:
     if d is None:
         return None
     d = _positive(d)
-    return d if d.stride(2) == 1 else d.contiguous()
+    if d.stride(2) == 1:
+        return d
+    if d.stride() == (0, 0, 0) and len(d) > 1:  # one number for all, of a sum or a mean: one row says it
+        return d[0, 0].contiguous().expand(d.shape)
+    return d.contiguous()
 
 
 def _positive(d: Tensor) -> Tensor:

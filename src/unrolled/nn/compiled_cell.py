@@ -15,7 +15,7 @@ from torch.autograd import Function
 
 from unrolled import native
 from unrolled.nn import gradient
-from unrolled.nn.plan import Plan, at, five, tape_addresses
+from unrolled.nn.plan import Plan, at, five
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
         return _record(plan, code, x, h, c, *weights)
     B, H = x.size(0), plan.H
     new_h, new_c = x.new_empty(B, H), x.new_empty(B, H) if plan.c else None
-    _forward(plan, code, x, (h, c), weights, (new_h, new_c), None)
+    _forward(plan, code, x, (h, c), weights, (new_h, new_c), (None, None, None))
     return (new_h,) if new_c is None else (new_h, new_c)
 
 
@@ -47,10 +47,11 @@ class Step(Function):
             those of `run`.
         """
         B, H, empty = x.size(0), plan.H, x.new_empty
-        tape = empty((plan.gates + plan.saved) * B * H) if plan.gates else None
+        gates = empty(B, plan.gates, H) if plan.gates else None
+        saved = empty(B, H) if plan.saved else None
         new_h, new_c = empty(B, H), empty(B, H) if plan.c else None
-        _forward(plan, code, x, (h, c), weights, (new_h, new_c), tape)
-        ctx.save_for_backward(x, h, c, new_h, new_c, tape, *weights)
+        _forward(plan, code, x, (h, c), weights, (new_h, None), (gates, saved, new_c))
+        ctx.save_for_backward(x, h, c, new_h, gates, saved, new_c, *weights)
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.code = plan, code
         return (new_h,) if new_c is None else (new_h, new_c)
@@ -77,16 +78,14 @@ def _forward(
     states: tuple[Tensor | None, Tensor | None],
     weights: Sequence[Tensor],
     left: tuple[Tensor, Tensor | None],
-    tape: Tensor | None,
+    tape: tuple[Tensor | None, Tensor | None, Tensor | None],
 ) -> None:
-    """Fills the states that leave the step and, where there is one, the tape, which has no need of c."""
+    """Fills the states that leave the step, and the tape where there is one, whose c is such a state."""
     (B, I), H = x.shape, plan.H
     W_at = five([weight.data_ptr() for weight in weights], 0, plan, 0)
-    gates_at, saved_at, _ = tape_addresses(at(tape), 0, plan, B * H * x.itemsize)
-    c_n, c = (at(left[1]), 0) if tape is None else (0, at(left[1]))
     native.forward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
-        at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, c_n, gates_at, saved_at, c,
+        at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, at(left[1]), *map(at, tape),
     )  # fmt: skip
 
 
@@ -94,7 +93,7 @@ def _backward(
     plan: Plan, code: int, needs: Sequence[bool], tensors: Sequence[Any], upstream: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The gradients of what `Step.forward` takes, plan and code included; None where ``needs`` says so."""
-    x, h, c, new_h, new_c, tape, *weights = tensors
+    x, h, c, new_h, gates, saved, new_c, *weights = tensors
     (B, I), H, like = x.shape, plan.H, torch.empty_like
     dx, dh_0, dc_0, *dW = (
         like(t) if need else None for t, need in zip((x, h, c, *weights), needs[2:], strict=True)
@@ -102,10 +101,9 @@ def _backward(
     dh, dc = (*(None if d is None else d.resolve_neg().contiguous() for d in upstream), None)[:2]
     W_at = five([weight.data_ptr() for weight in weights], 0, plan, 0)
     dW_at = five([at(d) for d in dW], 0, plan, 0)
-    gates_at, saved_at, _ = tape_addresses(at(tape), 0, plan, B * H * x.itemsize)
     native.backward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, B, *W_at, x.data_ptr(), B * I, I, at(h), at(c),
-        new_h.data_ptr(), B * H, H, gates_at, saved_at, at(new_c), at(dh), B * H, H, 0, at(dc),
+        new_h.data_ptr(), B * H, H, at(gates), at(saved), at(new_c), at(dh), B * H, H, 0, at(dc),
         at(dx), B * I, I, *dW_at, at(dh_0), at(dc_0), 0, 0, 0, 0,
     )  # fmt: skip
     return None, None, dx, dh_0, dc_0, *dW

@@ -14,9 +14,9 @@ Item = TypeVar("Item")
 class Plan(NamedTuple):
     """A stack of layers of one cell.
 
-    ``gates``, ``saved`` and ``c`` say what the backward pass needs besides the output, each ``[T, B, H]`` so
-    many times, and ``kept`` how many that makes: see the table in csrc/kernels.h. ``width`` is how many
-    weights a layer has in one direction, ``shapes`` are the shapes of all in torch's order.
+    ``gates``, ``saved`` and ``c`` say how many times ``[T, B, H]`` the backward pass needs of each besides
+    the output: see the table in csrc/kernels.h. ``width`` is how many weights a layer has in one direction,
+    ``shapes`` are the shapes of all in torch's order.
     """
 
     layers: int
@@ -29,7 +29,6 @@ class Plan(NamedTuple):
     gates: int
     saved: int
     c: int
-    kept: int
     shapes: list[tuple[int, ...]]
 
 
@@ -50,24 +49,7 @@ def plan(cell: str, input_size: int, H: int, P: int, layers: int, directions: in
         shapes += [(rows, columns), (rows, R), *[(rows,)] * (2 * bias), *projection] * directions
     width = 2 + 2 * bias + bool(P)
     kept = (4, int(P > 0), 1) if lstm else (3, 1, 0) if gru else (0, 0, 0)
-    return Plan(layers, directions, H, P, R, bias, width, *kept, sum(kept), shapes)
-
-
-def tape_addresses(tape: int, k: int, plan: Plan, one: int) -> tuple[int, int, int]:
-    """Where gates, saved and c of layer and direction k begin in a tape of all; 0 for what is not kept.
-
-    ``tape`` is its address, 0 for none; ``one`` the bytes of one ``[T, B, H]``.
-
-    Example:
-        >>> tape_addresses(1000, 0, plan("gru", 3, 4, 0, 1, 1, True), 16)
-        (1000, 1048, 0)
-    """
-    if not tape:
-        return 0, 0, 0
-    gates = tape + k * plan.kept * one
-    saved = gates + plan.gates * one
-    c = saved + plan.saved * one
-    return gates if plan.gates else 0, saved if plan.saved else 0, c if plan.c else 0
+    return Plan(layers, directions, H, P, R, bias, width, *kept, shapes)
 
 
 def five(flat: Sequence[Item], k: int, plan: Plan, absent: Item) -> tuple[Item, ...]:
