@@ -15,8 +15,8 @@ def large_empty(like: Tensor, *sizes: int) -> Tensor:
     """What ``like.new_empty(*sizes)`` gives, in pages of 2 MiB where the system has them.
 
     A block above `LARGE` comes from the system each time, and its first use stops at every page: half a
-    millisecond a MiB in pages of 4 KiB, a quarter of that in large ones. A layer computes a MiB of tape in one
-    or two milliseconds.
+    millisecond a MiB in pages of 4 KiB, a quarter of that in large ones. A layer takes one or two
+    milliseconds to compute that MiB.
 
     Shapes:
         like: any; gives ``sizes``.
