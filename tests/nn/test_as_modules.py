@@ -179,6 +179,15 @@ def test_parametrizations(kind: str):
     assert torch.allclose(layer(x)[0], before, atol=1e-6)
 
 
+def test_a_parametrized_layer_becomes_torchs():
+    layer, x = ours.GRU(3, 4), torch.randn(5, 2, 3)
+    parametrizations.weight_norm(layer, "weight_hh_l0")
+    torchs = layer.to_torch()
+    assert isinstance(torchs, theirs.GRU)
+    assert not isinstance(torchs, ours.GRU)
+    assert torch.allclose(torchs(x)[0], layer(x)[0], atol=1e-6)
+
+
 def test_the_old_weight_norm():
     layer, x = ours.LSTM(3, 4), torch.randn(5, 2, 3)
     before = layer(x)[0]

@@ -197,6 +197,18 @@ def test_activation_checkpointing():
     assert torch.equal(torch.autograd.grad(output.sum(), x)[0], expected)
 
 
+def test_hooks_on_what_is_saved_and_on_the_module():
+    layer, x = ours.LSTM(3, 4, 2), torch.randn(5, 2, 3, requires_grad=True)
+    expected = torch.autograd.grad(layer(x)[0].sum(), x)[0]
+    with torch.autograd.graph.save_on_cpu():
+        output, _ = layer(x)
+    assert torch.equal(torch.autograd.grad(output.sum(), x)[0], expected)
+    seen: list[Any] = []
+    layer.register_full_backward_hook(lambda module, into, outof: seen.append(into[0]))
+    layer(x)[0].sum().backward()
+    assert torch.equal(seen[0], expected)
+
+
 def test_eight_threads_at_once():
     torch.manual_seed(0)
     layer = ours.LSTM(8, 16, 2)

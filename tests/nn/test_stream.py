@@ -215,10 +215,20 @@ def test_refusals():
             stream.chunk(x[None])
     with pytest.raises(OptionError, match="ask for no gradient"):
         stream.step(torch.zeros(2, 3, requires_grad=True))
+    with pytest.raises(OptionError, match="ask for no gradient"):
+        stream.chunk(torch.zeros(5, 2, 3, requires_grad=True))
     with torch.no_grad():
         stream.step(torch.zeros(2, 3, requires_grad=True))
+        stream.chunk(torch.zeros(5, 2, 3, requires_grad=True))
     with pytest.raises(ShapeError, match="Expected hidden size"):
         stream.state = torch.zeros(1, 3, 8)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    layer = ours.GRU(3, 8)
+    layer.weight_hh_l0 = torch.nn.Parameter(torch.zeros(24, 9))
+    with pytest.raises(ShapeError, match="weight_hh_l0 must have shape"):
+        layer.stream()
 
 
 def test_a_half_precision_layer_streams_too(tmp_path: Path):

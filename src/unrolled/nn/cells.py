@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unrolled.nn import compiled_cell, composite, guards, options, route
 from unrolled.nn.plan import Plan, plan
-from unrolled.nn.switching import copied
+from unrolled.nn.switching import base_class, copied
 
 if TYPE_CHECKING:
     from torch.nn import RNNCellBase as Base
@@ -108,7 +108,7 @@ class RecurrentCell(Base):
             OptionError: torch has no such cell.
         """
         route.in_torch(self.torch_class.__name__, self.cell)
-        return copied(self, type(self), self.torch_class)
+        return copied(self, base_class(self), self.torch_class)
 
     def __prepare_scriptable__(self) -> nn.RNNCellBase:
         """What `torch.jit.script` compiles in our place, for it reads source and cannot read the kernels."""

@@ -150,14 +150,8 @@ def _backward(
     dh_0, dc_0 = like(h_0) if needs[2] else None, like(c_0) if needs[3] else None
     dh, dh_n, dc_n = _side_by_side(upstream[0]), _ready(upstream[1]), _ready(upstream[2]) if plan.c else None
     of_h, of_c = B * R * size, B * H * size
-    h_0_at, c_0_at, dh_n_at, dc_n_at, dh_0_at, dc_0_at = (
-        at(h_0),
-        at(c_0),
-        at(dh_n),
-        at(dc_n),
-        at(dh_0),
-        at(dc_0),
-    )
+    h_0_at, c_0_at, dh_0_at, dc_0_at = at(h_0), at(c_0), at(dh_0), at(dc_0)
+    dh_n_at, dc_n_at = at(dh_n), at(dc_n)
     lengths_at, reset_at = at(lengths), at(reset)
     W_at, dW_at = [at(weight) for weight in weights], [at(d) for d in dW]
     lowest, dx = _lowest(needs, plan), None

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.nn import compiled, composite, guards, options, packing, route
 from unrolled.nn.plan import Plan, five, plan
 from unrolled.nn.stream import Stream
-from unrolled.nn.switching import copied
+from unrolled.nn.switching import base_class, copied
 
 if TYPE_CHECKING:
     from torch.nn import RNNBase as Base
@@ -81,7 +81,7 @@ class Recurrent(Base):
         if not batched:
             guards.rank(name, input.dim(), (2, 3))
             x, batch_first = input.unsqueeze(1), False
-        (B, T, size) = x.shape if batch_first else (x.size(1), x.size(0), x.size(2))
+        B, T, size = x.shape if batch_first else (x.size(1), x.size(0), x.size(2))
         if size != self.input_size:
             guards.input_size(name, x, self.input_size)
         if not T:
@@ -91,12 +91,11 @@ class Recurrent(Base):
             lengths = guards.read_lengths(name, lengths, T, B)
         if reset is not None:
             reset = guards.read_reset(name, reset, x, batch_first, batched)
-        plan = self.plan
-        weights, code = self._weights(name, plan, x, states)
+        weights, code = self.weights(x, states)
         if code is None and lengths is None and reset is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(input, hx)
-        output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
+        output, *final = self._run(code, x, states, weights, batch_first, lengths, reset)
         if not batched:
             output, final = output.squeeze(1), [state.squeeze(1) for state in final]
         return output, final[0] if len(final) == 1 else tuple(final)
@@ -110,8 +109,7 @@ class Recurrent(Base):
         guards.input_size(name, data, self.input_size)
         T, B = len(batch_sizes), int(batch_sizes[0])
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
-        plan = self.plan
-        weights, code = self._weights(name, plan, data, states)
+        weights, code = self.weights(data, states)
         if code is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(packed, hx)
@@ -120,25 +118,29 @@ class Recurrent(Base):
         real, rows = packing.real_rows(batch_sizes)
         rows = rows.to(data.device)
         padded = packing.pad(data, rows, T, B)
-        output, *final = self._run(plan, code, padded, states, weights, False, real, None, rows)
+        output, *final = self._run(code, padded, states, weights, False, real, None, rows)
         if unsorted_indices is not None:
             final = [state.index_select(1, unsorted_indices) for state in final]
         result = PackedSequence(packing.unpad(output, rows), batch_sizes, sorted_indices, unsorted_indices)
         return result, final[0] if len(final) == 1 else tuple(final)
 
-    def _weights(
-        self, name: str, plan: Plan, x: Tensor, states: tuple[Tensor, ...]
-    ) -> tuple[list[Tensor], int | None]:
-        """The weights, checked, and the core's number for the cell, or None where the core must not run."""
-        names = self._flat_weights_names
+    def weights(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
+        """The weights in torch's order, and the core's number for this cell, None where it must not run.
+
+        Shapes:
+            x, states: what the layer is to be called with, or anything of their dtype and on their device.
+
+        Raises:
+            LayerShapeError, LayerDtypeError, LayerDeviceError: the weights do not go together, or not with x.
+        """
+        name, names, shapes = self.torch_class.__name__, self._flat_weights_names, self.plan.shapes
         weights = route.look_up(self, names)
-        if [weight.shape for weight in weights] != plan.shapes:
-            guards.weight_shapes(name, names, weights, plan.shapes)
+        if [weight.shape for weight in weights] != shapes:
+            guards.weight_shapes(name, names, weights, shapes)
         return weights, route.choose(name, self.cell, x, states, weights)
 
     def _run(
         self,
-        plan: Plan,
         code: int | None,
         x: Tensor,
         states: tuple[Tensor, ...],
@@ -149,7 +151,7 @@ class Recurrent(Base):
         rows: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
-        p = self.dropout if self.training else 0.0
+        plan, p = self.plan, self.dropout if self.training else 0.0
         if code is not None:
             route.taken["compiled"] += 1
             if reset is not None:
@@ -218,7 +220,7 @@ class Recurrent(Base):
             OptionError: torch has no such cell.
         """
         route.in_torch(self.torch_class.__name__, self.cell)
-        return copied(self, type(self), self.torch_class)
+        return copied(self, base_class(self), self.torch_class)
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """What `torch.jit.script` compiles in our place, for it reads source and cannot read the kernels."""

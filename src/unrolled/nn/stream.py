@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled import native
 from unrolled.errors import DtypeError, OptionError, ShapeError
-from unrolled.nn import composite, guards, route
+from unrolled.nn import composite, guards
 from unrolled.nn.plan import five
 
 if TYPE_CHECKING:
@@ -69,41 +69,36 @@ class Stream:
             raise OptionError(
                 f"{name}.stream: batch", "be a whole number of at least 1", repr(batch), "Give 1 or more."
             )
-        self._layer, self._batch = layer, batch
-        weight = layer.all_weights[0][0]
-        sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)[: 2 if layer.cell == "lstm" else 1]
-        self._states = tuple(weight.detach().new_zeros((layer.num_layers, batch, size)) for size in sizes)
+        self._layer, self._batch, plan = layer, batch, layer.plan
+        self._widths = [layer.input_size, *[plan.R] * plan.layers]
+        weight = layer.all_weights[0][0].detach()
+        sizes = (plan.R, plan.H) if plan.c else (plan.R,)
+        self._states = tuple(weight.new_zeros((plan.layers, batch, size)) for size in sizes)
         self.refresh()
 
     def refresh(self) -> None:
-        """Takes a new snapshot of the layer's weights; the state stays."""
-        layer = self._layer
-        flat: list[Tensor] = [weight.detach().contiguous() for own in layer.all_weights for weight in own]
-        code = route.codes.get((layer.cell, flat[0].dtype))
+        """Takes a new snapshot of the layer's weights; the state stays.
+
+        Raises:
+            LayerShapeError, LayerDtypeError, LayerDeviceError: weights that do not go together.
+        """
+        layer, plan = self._layer, self._layer.plan
+        weights, code = layer.weights(self._states[0], ())
+        flat = [weight.detach().contiguous() for weight in weights]
         self._cores: list[Any] = []
         self._weights: list[tuple[Tensor | None, ...]] = []
-        if code is None or route.intercepted() or not all(map(route.plain, flat)):
-            route.explain(layer.torch_class.__name__, flat)
-            self._weights = [
-                five([weight.clone() for weight in flat], k, layer.plan, None)
-                for k in range(layer.num_layers)
-            ]
-        else:
-            for k, size in enumerate(self._widths()[:-1]):
-                addresses = five([weight.data_ptr() for weight in flat], k, layer.plan, 0)
-                core = native.Stream(code, self._batch, size, layer.hidden_size, layer.proj_size, *addresses)
-                self._cores.append(core)
+        for k, width in enumerate(self._widths[:-1]):
+            if code is None:
+                self._weights.append(five([weight.clone() for weight in flat], k, plan, None))
+            else:
+                addresses = five([weight.data_ptr() for weight in flat], k, plan, 0)
+                self._cores.append(native.Stream(code, self._batch, width, plan.H, plan.P, *addresses))
         self._connect()
-
-    def _widths(self) -> list[int]:
-        """Sizes of what goes into each layer, and of what leaves the last."""
-        layer = self._layer
-        return [layer.input_size, *[layer.proj_size or layer.hidden_size] * layer.num_layers]
 
     def _connect(self) -> None:
         """Lays out the memory that a step reads and writes, and its calls with every address in them."""
         B = self._batch
-        self._rows = [self._states[0].new_zeros((1, B, width)) for width in self._widths()]
+        self._rows = [self._states[0].new_zeros((1, B, width)) for width in self._widths]
         x, h = self._rows[0][0], self._rows[-1][0]
         pairs = [(x, h), (x[0], h[0])] if B == 1 else [(x, h)]
         self._ports = {tuple(x.shape): Port(_array(x), _array(h), x, h) for x, h in pairs}
@@ -124,12 +119,13 @@ class Stream:
         size, width = self._batch * x.size(2), self._batch * h.size(2)
         return x.size(0), x.data_ptr(), size, x.size(2), h.data_ptr(), width, h.size(2), h_state, c_state
 
-    @torch.no_grad()
     def _compose(self) -> None:
         """A step on torch's path."""
         self._rows[-1].copy_(self._composite(self._rows[0]))
 
+    @torch.no_grad()
     def _composite(self, x: Tensor) -> Tensor:
+        """The outputs of x ``[T, B, I]`` on torch's path."""
         layers = [[five] for five in self._weights]
         output, states = composite.stack(self._layer.cell, x, self._states, layers, None, None, 0.0)
         for mine, left in zip(self._states, states, strict=True):
@@ -160,7 +156,6 @@ class Stream:
             forward(*arguments)
         return cast("Rows", port.h_tensor.clone())
 
-    @torch.no_grad()
     def chunk(self, x: Rows) -> Rows:
         """Advances as many steps as ``x`` has, with the same bits as so many calls of `step`.
 
@@ -173,12 +168,12 @@ class Stream:
         """
         B, swap = self._batch, self._layer.batch_first and x.ndim == 3
         steps = x.shape[1 if swap else 0] if x.ndim else 0
-        wanted = [(B, steps, self._widths()[0]) if swap else (steps, B, self._widths()[0])]
-        wanted += [(steps, self._widths()[0])] * (B == 1)
+        wanted = [(B, steps, self._widths[0]) if swap else (steps, B, self._widths[0])]
+        wanted += [(steps, self._widths[0])] * (B == 1)
         fits = x.dtype == self._dtype if isinstance(x, np.ndarray) else self._fits(x)
         if tuple(x.shape) not in wanted or not fits:
             raise self._refusal("chunk", x, wanted)
-        rows = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
+        rows = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x.detach()
         rows = rows.transpose(0, 1) if swap else rows if x.ndim == 3 else rows[:, None]
         output = self._chunk(rows.contiguous())
         output = output.transpose(0, 1) if swap else output if x.ndim == 3 else output[:, 0]
@@ -187,11 +182,11 @@ class Stream:
     def _chunk(self, rows: Tensor) -> Tensor:
         """The outputs of x ``[T, B, I]``, contiguous."""
         if not len(rows):
-            return rows.new_empty((0, self._batch, self._widths()[-1]))
+            return rows.new_empty((0, self._batch, self._widths[-1]))
         if not self._cores:
             return self._composite(rows)
         for k, core in enumerate(self._cores):
-            h = rows.new_empty((len(rows), self._batch, self._widths()[k + 1]))
+            h = rows.new_empty((len(rows), self._batch, self._widths[k + 1]))
             core.forward(*self._arguments(k, rows, h))
             rows = h
         return rows
