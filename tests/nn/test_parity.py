@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn as theirs
 
 from tests.battery.pairs import all_pairs
@@ -31,6 +33,7 @@ FACTORS: dict[str, list[Any]] = {
     "H": [3, 17],
 }
 CASES = all_pairs(FACTORS)
+SIZES: dict[str, list[Any]] = {"T": [1, 2, 9, 30], "B": [0, 1, 5, 13], "H": [3, 4, 17, 33, 70]}
 
 
 def sizes(case: dict[str, Any]) -> tuple[int, int, int]:
@@ -95,6 +98,15 @@ def test_everything_a_layer_answers(case: dict[str, Any]):
     assert worst(errors)[0] <= limit("parity", case["dtype"]), worst(errors)
     if native.available():
         assert ours.paths() == {"compiled": 1, "torch": 0, "composite": 0}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@settings(max_examples=200)
+@given(st.fixed_dictionaries({name: st.sampled_from(levels) for name, levels in (FACTORS | SIZES).items()}))
+def test_any_combination(case: dict[str, Any]):
+    torchs, mine = pair_of_layers(case)
+    errors = parity.compare(mine, torchs, input_of(case), states_of(case, case["B"]))
+    assert worst(errors)[0] <= limit("parity", case["dtype"]), worst(errors)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -164,3 +176,20 @@ def test_threads_change_no_bit(threads: int):
     finally:
         torch.set_num_threads(before)
     assert all((alone[name] == together[name]).all() for name in alone)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_lies_between_layers_and_draws_torchs_numbers(p: float, training: bool):
+    torchs = theirs.GRU(3, 8, 3, dropout=p).train(training)
+    mine = ours.GRU.from_torch(torchs)
+    x = torch.randn(6, 4, 3)
+    assert worst(parity.compare(mine, torchs, x))[0] <= limit("parity", "float32")
+    torch.manual_seed(1)
+    once = mine(x)[0]
+    assert torch.equal(once, mine(x)[0]) == (not training or p in (0, 1))
+
+
+def test_dropout_of_a_single_layer_is_warned_of_as_by_torch():
+    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer"):
+        ours.GRU(3, 4, dropout=0.5)

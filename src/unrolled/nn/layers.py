@@ -91,14 +91,15 @@ class Recurrent(Base):
             lengths = guards.read_lengths(name, lengths, T, B)
         if reset is not None:
             reset = guards.read_reset(name, reset, x, batch_first, batched)
-        weights, code = self.weights(x, states)
+        plan = self.plan
+        weights, code = self.weights(plan, x, states)
         if code is None and lengths is None and reset is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(input, hx)
-        output, *final = self._run(code, x, states, weights, batch_first, lengths, reset)
+        output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
         if not batched:
             output, final = output.squeeze(1), [state.squeeze(1) for state in final]
-        return output, final[0] if len(final) == 1 else tuple(final)
+        return output, tuple(final) if plan.c else final[0]
 
     def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
         """The same for a packed batch: padded, run with its lengths, packed again."""
@@ -109,7 +110,8 @@ class Recurrent(Base):
         guards.input_size(name, data, self.input_size)
         T, B = len(batch_sizes), int(batch_sizes[0])
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
-        weights, code = self.weights(data, states)
+        plan = self.plan
+        weights, code = self.weights(plan, data, states)
         if code is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(packed, hx)
@@ -118,13 +120,13 @@ class Recurrent(Base):
         real, rows = packing.real_rows(batch_sizes)
         rows = rows.to(data.device)
         padded = packing.pad(data, rows, T, B)
-        output, *final = self._run(code, padded, states, weights, False, real, None, rows)
+        output, *final = self._run(plan, code, padded, states, weights, False, real, None, rows)
         if unsorted_indices is not None:
             final = [state.index_select(1, unsorted_indices) for state in final]
         result = PackedSequence(packing.unpad(output, rows), batch_sizes, sorted_indices, unsorted_indices)
-        return result, final[0] if len(final) == 1 else tuple(final)
+        return result, tuple(final) if plan.c else final[0]
 
-    def weights(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
+    def weights(self, plan: Plan, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
         """The weights in torch's order, and the core's number for this cell, None where it must not run.
 
         Shapes:
@@ -133,14 +135,15 @@ class Recurrent(Base):
         Raises:
             LayerShapeError, LayerDtypeError, LayerDeviceError: the weights do not go together, or not with x.
         """
-        name, names, shapes = self.torch_class.__name__, self._flat_weights_names, self.plan.shapes
+        name, names = self.torch_class.__name__, self._flat_weights_names
         weights = route.look_up(self, names)
-        if [weight.shape for weight in weights] != shapes:
-            guards.weight_shapes(name, names, weights, shapes)
+        if [weight.shape for weight in weights] != plan.shapes:
+            guards.weight_shapes(name, names, weights, plan.shapes)
         return weights, route.choose(name, self.cell, x, states, weights)
 
     def _run(
         self,
+        plan: Plan,
         code: int | None,
         x: Tensor,
         states: tuple[Tensor, ...],
@@ -151,7 +154,7 @@ class Recurrent(Base):
         rows: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
-        plan, p = self.plan, self.dropout if self.training else 0.0
+        p = self.dropout if self.training else 0.0
         if code is not None:
             route.taken["compiled"] += 1
             if reset is not None:

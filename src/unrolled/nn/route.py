@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.compiler import is_compiling
 from torch.nn import Module, Parameter
 
 from unrolled import native
@@ -26,6 +27,11 @@ taken = {"compiled": 0, "torch": 0, "composite": 0}
 
 TORCHS_OWN = frozenset(("rnn_tanh", "rnn_relu", "lstm", "gru"))
 """Cells that torch.nn has too."""
+
+_C: Any = torch._C  # pyright: ignore[reportPrivateUsage]
+_autocasts, _transforms = _C._is_any_autocast_enabled, _C._are_functorch_transforms_active
+_dispatches, _traces = _C._len_torch_dispatch_stack, _C._get_tracing_state
+"""Bound once, because `intercepted` is asked at every call."""
 
 _refused: ContextVar[bool] = ContextVar("compiled path refused", default=False)
 
@@ -85,14 +91,13 @@ def intercepted() -> bool:
     That is `torch_path`, tracing, compiling, a transform of ``torch.func``, a dispatch mode, autocast or
     forward-mode differentiation: each works on torch's operations and would not see into the kernels.
     """
-    c: Any = torch._C  # pyright: ignore[reportPrivateUsage]
     return bool(
-        torch.compiler.is_compiling()
+        is_compiling()
         or _refused.get()
-        or c._is_any_autocast_enabled()
-        or c._are_functorch_transforms_active()
-        or c._len_torch_dispatch_stack()
-        or c._get_tracing_state() is not None
+        or _autocasts()
+        or _transforms()
+        or _dispatches()
+        or _traces() is not None
         or forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
     )
 
@@ -103,7 +108,7 @@ def uncompiled(forward: Callable[..., Any]) -> Callable[..., Any]:
     What `torch.compiler.disable` does, without its price: importing torch's compiler, which takes a second. A
     call that torch traces through all the same, a cell's inside a compiled model, is computed by torch.
     """
-    dynamo: Any = torch._C._dynamo.eval_frame  # pyright: ignore
+    dynamo = _C._dynamo.eval_frame
     if hasattr(dynamo, "set_code_exec_strategy"):  # else an older torch, which finds its own way through
         skip = dynamo._FrameAction.SKIP
         dynamo.set_code_exec_strategy(forward.__code__, dynamo._FrameExecStrategy(skip, skip))
@@ -112,7 +117,7 @@ def uncompiled(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 def count(way: str) -> None:
     """Counts a call; not while torch compiles, which would take the count for a part of the model."""
-    if not torch.compiler.is_compiling():
+    if not is_compiling():
         taken[way] += 1
 
 
@@ -164,8 +169,7 @@ def by_torch(cell: str) -> bool:
         >>> by_torch("gru"), by_torch("gru_reset_before")
         (True, False)
     """
-    transformed = torch._C._are_functorch_transforms_active()  # pyright: ignore[reportPrivateUsage]
-    return cell in TORCHS_OWN and not transformed
+    return cell in TORCHS_OWN and not _transforms()
 
 
 def in_torch(name: str, cell: str) -> None:

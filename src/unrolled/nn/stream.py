@@ -83,7 +83,7 @@ class Stream:
             LayerShapeError, LayerDtypeError, LayerDeviceError: weights that do not go together.
         """
         layer, plan = self._layer, self._layer.plan
-        weights, code = layer.weights(self._states[0], ())
+        weights, code = layer.weights(plan, self._states[0], ())
         flat = [weight.detach().contiguous() for weight in weights]
         self._cores: list[Any] = []
         self._weights: list[tuple[Tensor | None, ...]] = []
