@@ -2,7 +2,7 @@
 
     gradient.py     backward = central differences, and falls towards them with the square of the step
     oracle.py       one engine = the other, every array
-    parity.py       a torch layer = torch's own, every output and gradient; imported by itself, for it needs torch
+    parity.py       a layer = torch's, every output and gradient; not imported here, as it needs torch
     properties.py   split and carry, permute, pad, turn round, share a tape
     problem.py      what they examine with: random weights, a batch and a loss
 

@@ -1,14 +1,18 @@
 """Torch layers: RNN, LSTM, GRU and their cells in torch.nn's place, and what goes with them.
 
-layers, cells              what a call is
-guards, options            what is refused, and in which words
-route                      which way a call is computed, and why
-plan                       what a layer's options fix
-compiled, compiled_cell    the way through our kernels, with their gradients (gradient)
-composite                  the way in torch's operations, for what torch has not itself
-packing                    packed sequences
-stream                     one step at a time
-conversion, switching      torch's layers into ours
+    layers, cells              what takes torch.nn's place
+    recurrent                  what a call of a layer is
+    guards, options            what is refused, and in which words
+    route                      which way a call is computed, and why
+    plan                       what a layer's options fix
+    compiled, compiled_cell    the way through our kernels
+    gradient, memory           what both need to go back
+    composite                  the way in torch's operations, for what torch has not itself
+    packing                    packed sequences
+    stream                     one step at a time
+    conversion, switching      torch's layers into ours
+
+The names below are the public ones.
 """
 
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell

@@ -1,8 +1,10 @@
 """Which way a call is computed, how often each was taken, and the reason when it is not the compiled one.
 
-compiled    our kernels, on the CPU in float32 and float64
-torch       torch's own functions (cuDNN on a CUDA device)
-composite   one torch operation after the other, for what torch itself lacks: `unrolled.nn.composite`
+    compiled    our kernels, on the CPU in float32 and float64
+    torch       torch's own functions (cuDNN on a CUDA device)
+    composite   one torch operation after the other, for what torch itself lacks: `unrolled.nn.composite`
+
+`choose` decides, at every call.
 """
 
 from __future__ import annotations

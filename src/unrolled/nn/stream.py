@@ -19,7 +19,7 @@ from unrolled.nn.plan import five
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unrolled.nn.layers import Recurrent
+    from unrolled.nn.recurrent import Recurrent
 
 Array = NDArray[Any]
 Rows = TypeVar("Rows", Array, Tensor)

@@ -1,0 +1,226 @@
+"""What RNN, LSTM and GRU share: everything between the call and the recurrence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.nn import compiled, composite, guards, packing, route
+from unrolled.nn.plan import Plan, five, plan
+from unrolled.nn.stream import Stream
+from unrolled.nn.switching import base_class, copied
+
+if TYPE_CHECKING:
+    from torch.nn import RNNBase as Base
+else:
+    Base = object  # at run time a mixin
+
+
+class Recurrent(Base):
+    """A recurrent layer. Abstract; `RNN`, `LSTM` and `GRU` are final, each with torch's behind it."""
+
+    torch_class: type[nn.RNNBase]
+    """The class of torch.nn whose place this one takes."""
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell, as in `unrolled.cells`."""
+        raise NotImplementedError
+
+    @property
+    def plan(self) -> Plan:
+        """What the options fix: see `unrolled.nn.plan`."""
+        return plan(
+            self.cell, self.input_size, self.hidden_size, self.proj_size, self.num_layers,
+            2 if self.bidirectional else 1, self.bias,
+        )  # fmt: skip
+
+    @route.uncompiled
+    def forward(
+        self,
+        input: Any,  # noqa: A002  torch's name
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+    ) -> Any:
+        """Runs the layer over a batch of sequences.
+
+        Shapes:
+            input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` for one sequence, or packed; hx:
+            h_0 ``[L*D, B, R]`` (an LSTM: the pair of it and c_0 ``[L*D, B, H]``), without B for one sequence;
+            lengths: ``[B]``, real steps of each sequence, in any order, 0 allowed; reset: bool ``[T, B]``
+            (``[B, T]`` with batch_first), where true, the state is cleared before the step. Gives output
+            ``[T, B, D*R]`` in the input's layout, zero past a sequence's end, and final states like hx.
+
+        Raises:
+            LayerShapeError, LayerDtypeError, LayerDeviceError, LengthsError, ShapeError, DtypeError:
+            something does not fit; each is also of the class that torch raises there.
+
+        Example:
+            >>> from unrolled import nn
+            >>> output, h_n = nn.GRU(3, 4)(torch.zeros(5, 2, 3), lengths=[5, 2])
+            >>> output.shape, h_n.shape
+            (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
+        """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx, lengths, reset)
+        name = self.torch_class.__name__
+        if not isinstance(input, Tensor):
+            guards.no_tensor(name, input)
+        batched, batch_first, x = input.dim() == 3, self.batch_first, input
+        if not batched:
+            guards.rank(name, input.dim(), (2, 3))
+            x, batch_first = input.unsqueeze(1), False
+        B, T, size = x.shape if batch_first else (x.size(1), x.size(0), x.size(2))
+        if size != self.input_size:
+            guards.input_size(name, x, self.input_size)
+        if not T:
+            guards.steps(name)
+        states = () if hx is None else guards.read_states(self, name, hx, B, batched)
+        if lengths is not None:
+            lengths = guards.read_lengths(name, lengths, T, B)
+        if reset is not None:
+            reset = guards.read_reset(name, reset, x, batch_first, batched)
+        plan = self.plan
+        weights, code = self.weights(plan, x, states)
+        if code is None and lengths is None and reset is None and route.by_torch(self.cell):
+            route.count("torch")
+            return super().forward(input, hx)
+        output, *final = self._run(plan, code, x, states, weights, batch_first, lengths, reset)
+        if not batched:
+            output, final = output.squeeze(1), [state.squeeze(1) for state in final]
+        return output, tuple(final) if plan.c else final[0]
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
+        """The same for a packed batch: padded, run with its lengths, packed again."""
+        name = self.torch_class.__name__
+        guards.absent_when_packed(name, lengths=lengths, reset=reset)
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        guards.packed_rank(name, data.dim())
+        guards.input_size(name, data, self.input_size)
+        T, B = len(batch_sizes), int(batch_sizes[0])
+        states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
+        plan = self.plan
+        weights, code = self.weights(plan, data, states)
+        if code is None and route.by_torch(self.cell):
+            route.count("torch")
+            return super().forward(packed, hx)
+        if sorted_indices is not None:
+            states = tuple(state.index_select(1, sorted_indices) for state in states)
+        real, rows = packing.real_rows(batch_sizes)
+        rows = rows.to(data.device)
+        padded = packing.pad(data, rows, T, B)
+        output, *final = self._run(plan, code, padded, states, weights, False, real, None, rows)
+        if unsorted_indices is not None:
+            final = [state.index_select(1, unsorted_indices) for state in final]
+        result = PackedSequence(packing.unpad(output, rows), batch_sizes, sorted_indices, unsorted_indices)
+        return result, tuple(final) if plan.c else final[0]
+
+    def weights(self, plan: Plan, x: Tensor, states: tuple[Tensor, ...]) -> tuple[list[Tensor], int | None]:
+        """The weights in torch's order, and the core's number for this cell, None where it must not run.
+
+        Shapes:
+            x, states: what the layer is to be called with, or anything of their dtype and on their device.
+
+        Raises:
+            LayerShapeError, LayerDtypeError, LayerDeviceError: the weights do not go together, or not with x.
+        """
+        name, names = self.torch_class.__name__, self._flat_weights_names
+        weights = route.look_up(self, names)
+        if [weight.shape for weight in weights] != plan.shapes:
+            guards.weight_shapes(name, names, weights, plan.shapes)
+        return weights, route.choose(name, self.cell, x, states, weights)
+
+    def _run(
+        self,
+        plan: Plan,
+        code: int | None,
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        weights: list[Tensor],
+        batch_first: bool,
+        lengths: Tensor | None,
+        reset: Tensor | None,
+        rows: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
+        p = self.dropout if self.training else 0.0
+        if code is not None:
+            route.taken["compiled"] += 1
+            if reset is not None:
+                reset = reset.contiguous().to(torch.uint8)
+            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows)
+            h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
+            x = x if x.stride(2) == 1 else x.contiguous()
+            return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
+        x = x.transpose(0, 1) if batch_first else x
+        states = states or self._zeros(plan, x)
+        if lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
+            route.count("torch")
+            forward = super().forward  # pyright: ignore[reportUnknownVariableType]
+            output, *final = packing.ragged(forward, x, states, lengths)
+        else:
+            route.count("composite")
+            reset = None if reset is None else reset.clone()
+            D = range(plan.directions)
+            layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
+            output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)
+        return (output.transpose(0, 1) if batch_first else output), *final
+
+    def _zeros(self, plan: Plan, x: Tensor) -> tuple[Tensor, ...]:
+        """The initial states of x ``[T, B, I]`` where none were given."""
+        sizes = (plan.R, plan.H) if plan.c else (plan.R,)
+        return tuple(x.new_zeros((plan.layers * plan.directions, x.size(1), size)) for size in sizes)
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A `Stream` over ``batch`` sequences: the state held, one step at a time.
+
+        Raises:
+            OptionError: the layer is bidirectional.
+
+        Example:
+            >>> from unrolled import nn
+            >>> stream = nn.GRU(3, 4).stream()
+            >>> stream.step(torch.zeros(3)).shape
+            torch.Size([4])
+        """
+        return Stream(self, batch)
+
+    def check_finite(self) -> None:
+        """Looks for NaN and infinity in the weights.
+
+        Raises:
+            NonFiniteError: naming the first parameter that has one.
+        """
+        guards.finite(self)
+
+    @classmethod
+    def from_torch(cls, layer: nn.RNNBase) -> Self:
+        """A copy of torch's layer as ours; `unrolled.convert` takes the layer itself, Parameters and all.
+
+        Raises:
+            OptionError: ``layer`` is not the layer of torch.nn that this class stands for.
+
+        Example:
+            >>> from unrolled import nn
+            >>> nn.GRU.from_torch(torch.nn.GRU(3, 4))
+            GRU(3, 4)
+        """
+        return copied(layer, cls.torch_class, cls)
+
+    def to_torch(self) -> nn.RNNBase:
+        """A copy of this layer as torch's.
+
+        Raises:
+            OptionError: torch has no such cell.
+        """
+        route.in_torch(self.torch_class.__name__, self.cell)
+        return copied(self, base_class(self), self.torch_class)
+
+    def __prepare_scriptable__(self) -> nn.RNNBase:
+        """What `torch.jit.script` compiles in our place, for it reads source and cannot read the kernels."""
+        return self.to_torch()
