@@ -31,9 +31,10 @@ bench: $(VENV)/installed $(VENV)/peers
 fuzz: $(VENV)/installed
 	UNROLLED_FUZZ_EXAMPLES=50000 $(BIN)/python -m pytest -m fuzz
 
-# The core's own test under the sanitizers, and for aarch64 under an emulator.
+# The core's own test and the battery under the sanitizers; the core for aarch64 under an emulator.
 sanitize: $(VENV)/installed
 	PYTHON=$(BIN)/python tests/native/run.sh asan
+	PYTHON=$(BIN)/python tests/native/run.sh battery
 	PYTHON=$(BIN)/python tests/native/run.sh tsan
 
 neon: $(VENV)/installed
