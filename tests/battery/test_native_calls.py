@@ -64,6 +64,15 @@ def test_the_caller_may_flush_denormals_too(isa: str):
         torch.set_flush_denormal(False)
 
 
+def test_torchs_threads_keep_their_denormals():
+    """They are borrowed, and flush while they are."""
+    problem = Case("gru", "float32", H=130, I=40, T=9, B=12).problem()
+    for _ in range(20):
+        kernels.forward(problem, How(native.isa(), torch.get_num_threads()))
+        quarter = torch.full((400_000,), torch.finfo(torch.float32).smallest_normal) * 0.25
+        assert torch.count_nonzero(quarter) == quarter.numel()
+
+
 def various(count: int) -> list[Problem]:
     """Problems large and small, alike in nothing."""
     cells = ["gru", "lstm", "rnn_tanh", "gru_reset_before", "lstm P<H"]
