@@ -17,6 +17,7 @@ namespace {
 struct Runtime {
     void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
     int (*thread_number)();
+    int (*team_size)();
     int (*in_parallel)();
     int (*dynamic)();
     int (*thread_limit)();
@@ -24,8 +25,9 @@ struct Runtime {
 
     bool find() {
         return look_up(parallel, "GOMP_parallel") && look_up(thread_number, "omp_get_thread_num") &&
-               look_up(in_parallel, "omp_in_parallel") && look_up(dynamic, "omp_get_dynamic") &&
-               look_up(thread_limit, "omp_get_thread_limit") && look_up(levels, "omp_get_max_active_levels");
+               look_up(team_size, "omp_get_num_threads") && look_up(in_parallel, "omp_in_parallel") &&
+               look_up(dynamic, "omp_get_dynamic") && look_up(thread_limit, "omp_get_thread_limit") &&
+               look_up(levels, "omp_get_max_active_levels");
     }
 
 private:
@@ -53,9 +55,11 @@ std::atomic<bool> forked{false};
 const int remembered_after_fork = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
 
 struct Job {
+    int threads;
     void (*work)(void*, int);
     void* context;
     const Runtime* runtime;
+    std::atomic<bool> all_came;
 };
 
 }  // namespace
@@ -67,18 +71,20 @@ bool can_borrow(int threads) {
     return r && !r->in_parallel() && r->levels() > 0 && !r->dynamic() && r->thread_limit() >= threads;
 }
 
-void on_borrowed(int threads, void (*work)(void*, int), void* context) {
-    Job job{work, context, runtime()};
+bool on_borrowed(int threads, void (*work)(void*, int), void* context) {
+    Job job{threads, work, context, runtime(), {true}};
     job.runtime->parallel(
         [](void* p) {
-            const Job& j = *static_cast<Job*>(p);
-            j.work(j.context, j.runtime->thread_number());
+            Job& j = *static_cast<Job*>(p);
+            if (j.runtime->team_size() == j.threads) j.work(j.context, j.runtime->thread_number());
+            else j.all_came.store(false, std::memory_order_relaxed);
         },
         &job, unsigned(threads), 0);
+    return job.all_came.load(std::memory_order_relaxed);
 }
 #else
 bool can_borrow(int) { return false; }
-void on_borrowed(int, void (*)(void*, int), void*) {}
+bool on_borrowed(int, void (*)(void*, int), void*) { return false; }
 #endif
 
 }  // namespace unrolled

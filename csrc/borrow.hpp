@@ -12,7 +12,7 @@ namespace unrolled {
 bool can_borrow(int threads);
 
 // Runs work(context, number) on so many borrowed threads, the calling one as number 0; returns when all are
-// done.
-void on_borrowed(int threads, void (*work)(void*, int), void* context);
+// done. False where fewer came than were promised: then nothing has run.
+bool on_borrowed(int threads, void (*work)(void*, int), void* context);
 
 }  // namespace unrolled

@@ -163,23 +163,22 @@ template <class Real> void pack_transposed(const Real* const* row, Index k, Real
 }
 
 // out[j] = init[j] + W[j] . left for a matrix that is read but once, so that packing it would cost more than it
-// saves. Sums in another order than a tile does.
+// saves: it is transposed on the way. Sums in the order a tile does, so the bits are the same.
 template <class Real>
 void product_unpacked(const Real* left, const Real* W, const Real* init, Index rows, Index k, Real* out) {
     constexpr int lanes = kLanes<Real>;
     for (Index first = 0; first < rows; first += lanes) {
         const int count = int(rows - first < lanes ? rows - first : lanes);
-        Vec<Real> sum[lanes];
-        for (int j = 0; j < lanes; ++j) sum[j] = splat<Real>(0);
+        Vec<Real> sum = init ? load_up_to(init + first, count) : splat<Real>(0);
         for (Index i = 0; i < k; i += lanes) {
-            const Vec<Real> a = load_up_to(left + i, k - i);
+            const Index rest = k - i;
+            Vec<Real> square[lanes];
             for (int j = 0; j < lanes; ++j)
-                sum[j] = sum[j] + a * load_up_to(W + (first + (j < count ? j : 0)) * k + i, k - i);
+                square[j] = load_up_to(W + (first + (j < count ? j : 0)) * k + i, rest);
+            transpose<Real>(square);
+            for (int j = 0; j < lanes && j < rest; ++j) sum = sum + splat<Real>(left[i + j]) * square[j];
         }
-        transpose<Real>(sum);
-        Vec<Real> total = init ? load_up_to(init + first, count) : splat<Real>(0);
-        for (int j = 0; j < lanes; ++j) total = total + sum[j];
-        store_up_to(out + first, total, count);
+        store_up_to(out + first, sum, count);
     }
 }
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <system_error>
+#include <stdexcept>
 #include <thread>
 
 #include "borrow.hpp"
@@ -83,10 +83,10 @@ public:
         Team team(size);
         function_ = function, work_ = work, team_ = &team;
         const std::int64_t begun = now();
-        if (borrows_) {
-            on_borrowed(
-                size, [](void* pool, int number) { static_cast<Pool*>(pool)->take_part(number); }, this);
-        } else {
+        const auto part = [](void* pool, int number) { static_cast<Pool*>(pool)->take_part(number); };
+        if (!borrows_ || !on_borrowed(size, part, this)) {
+            if (start(size - 1) + 1 < size)
+                throw std::runtime_error("native: the system gives no more threads");
             wake(size - 1);
             take_part(0);
             wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
@@ -126,7 +126,7 @@ private:
             try {
                 const std::uint64_t seen = call_.load(std::memory_order_relaxed);
                 std::thread([this, number = started_ + 1, seen] { serve(number, seen); }).detach();
-            } catch (const std::system_error&) {
+            } catch (const std::exception&) {  // no thread, or no memory for one
                 break;
             }
             ++started_;
