@@ -26,16 +26,18 @@ def wanted(*tensors: Tensor | None) -> bool:
 
 
 class Once(Function):
-    """Hands gradients on, and refuses to be differentiated."""
+    """Computes gradients, and refuses to be differentiated by anything that they were computed from."""
 
     @staticmethod
-    def forward(ctx: Any, root: Tensor, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The gradients as they are; ``root`` is there to ask for a gradient, so that the node is recorded.
+    def forward(
+        ctx: Any, backward: Callable[..., Any], arguments: tuple[Any, ...], *sources: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """``backward(*arguments)``; ``sources``, the tensors within, are there to lead back to this node.
 
         Shapes:
             any.
         """
-        return tuple(None if d is None else d.view_as(d) for d in gradients)
+        return backward(*arguments)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, ...]:
@@ -55,11 +57,13 @@ class Once(Function):
 def once(backward: Callable[..., tuple[Tensor | None, ...]], *arguments: Any) -> tuple[Tensor | None, ...]:
     """What ``backward(*arguments)`` gives; under create_graph with an error in wait for a second derivative.
 
+    The last two arguments are what forward saved, its differentiable inputs among it, and the upstream
+    gradients: whatever the second derivative is asked with respect to, its way leads through `Once`.
+
     Shapes:
         any.
     """
     if not torch.is_grad_enabled():
         return backward(*arguments)
-    with torch.no_grad():
-        gradients = backward(*arguments)
-    return Once.apply(torch.zeros((), requires_grad=True), *gradients)
+    saved, upstream = arguments[-2:]
+    return Once.apply(backward, arguments, *saved, *upstream)
