@@ -223,3 +223,18 @@ def test_a_row_does_not_depend_on_its_neighbours(path: str):
     x[:, 1] = float("nan")
     poisoned, _ = mine(x, lengths=LENGTHS)
     assert torch.equal(poisoned[:, [0, 2, 3, 4]].isnan(), torch.zeros(T, 4, H, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_default_device_elsewhere_changes_nothing(packed: bool, path: str):
+    layer = ours.GRU(I, H)
+    x = torch.randn(T, B, I)
+    given: Any = pack_padded_sequence(x, torch.tensor(LENGTHS), enforce_sorted=False) if packed else x
+    options = {} if packed else {"lengths": LENGTHS}
+    _, expected = layer(given, **options)
+    gradient = torch.autograd.grad(expected.sum(), layer.weight_hh_l0)[0]
+    with torch.device("meta"):
+        _, h_n = layer(given, **options)
+        h_n.sum().backward()
+    assert torch.equal(h_n, expected)
+    assert torch.equal(layer.weight_hh_l0.grad, gradient)

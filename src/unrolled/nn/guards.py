@@ -334,7 +334,7 @@ def read_lengths(name: str, lengths: object, T: int, B: int) -> Tensor:
         got = f"{array[bad[0]]} at [{bad[0]}]"
         fix = "Lengths count steps, padding not included; cut or pad the input to match."
         raise LengthsError(subject, f"be from 0 to T = {T}", got, fix)
-    return torch.tensor(array.astype(np.int64))
+    return torch.tensor(array.astype(np.int64), device="cpu")
 
 
 def read_reset(name: str, reset: object, x: Tensor, batch_first: bool, batched: bool) -> Tensor:

@@ -22,7 +22,7 @@ def real_rows(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     Shapes:
         batch_sizes: ``[T]``, sequences that have step t; gives lengths ``[B]`` and rows ``[sum of lengths]``.
     """
-    real = torch.arange(int(batch_sizes[0])) < batch_sizes[:, None]
+    real = torch.arange(int(batch_sizes[0]), device=batch_sizes.device) < batch_sizes[:, None]
     return real.sum(0), real.flatten().nonzero().squeeze(1)
 
 
