@@ -129,6 +129,30 @@ def test_upstream_gradients_in_any_layout():
         assert all(torch.allclose(*pair, atol=1e-13) for pair in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("B", [0, 1, 2, 5])
+@pytest.mark.parametrize("T", [1, 4])
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"bidirectional": True}], ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_expanded_upstream_gradients(kind: str, options: dict[str, Any], T: int, B: int):
+    torchs = getattr(torch.nn, kind)(3, 4, dtype=torch.float64, **options)
+    mine = getattr(ours, kind).from_torch(torchs)
+    x = torch.randn(*((B, T) if "batch_first" in options else (T, B)), 3, dtype=torch.float64)
+    losses: list[Any] = [
+        lambda output: output.sum(),
+        lambda output: output.sum(0).square().sum(),
+        lambda output: output.sum(1).square().sum(),
+        lambda output: output.sum(2).square().sum(),
+        lambda output: output.sum((0, 1)).square().sum(),
+        lambda output: output.sum((0, 2)).square().sum(),
+        lambda output: output.sum((1, 2)).square().sum(),
+    ]
+    for loss in losses:
+        found, expected = (
+            torch.autograd.grad(loss(layer(x)[0]), list(layer.parameters())) for layer in (mine, torchs)
+        )
+        assert all(torch.allclose(*pair, atol=1e-13) for pair in zip(found, expected, strict=True))
+
+
 def test_an_input_that_is_read_with_a_minus_sign():
     layer = ours.GRU(3, 4)
     z = torch.randn(5, 2, 3, dtype=torch.complex64)

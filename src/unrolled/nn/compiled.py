@@ -225,7 +225,9 @@ def _side_by_side(d: Tensor | None) -> Tensor | None:
     d = _positive(d)
     if d.stride(2) == 1:
         return d
-    if d.stride() == (0, 0, 0) and len(d) > 1:  # one number for all, of a sum or a mean: one row says it
+    if d.stride() == (0, 0, 0) and d.numel() > d.size(
+        2
+    ):  # one number for all, of a sum or a mean: one row says it
         return d[0, 0].contiguous().expand(d.shape)
     return d.contiguous()
 
