@@ -196,6 +196,32 @@ def test_parametrized_weights():
         assert (layer.stream().step(x) - layer(x[None])[0][0]).abs().max() <= 1e-6
 
 
+RECOMPUTED: dict[str, Any] = {
+    "pruned": lambda layer: torch.nn.utils.prune.random_unstructured(layer, "weight_hh_l0", 0.3),
+    "weight_norm": lambda layer: torch.nn.utils.weight_norm(layer, "weight_hh_l0"),
+    "spectral_norm": lambda layer: torch.nn.utils.spectral_norm(layer, "weight_hh_l0"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+@pytest.mark.parametrize("how", RECOMPUTED)
+def test_weights_that_a_hook_computes_are_not_stale(how: str):
+    layer, x = ours.GRU(3, 8).eval(), torch.randn(5, 1, 3)
+    RECOMPUTED[how](layer)
+    stream = layer.stream()
+    for _ in range(2):
+        with torch.no_grad():
+            for weight in layer.parameters():
+                weight.mul_(torch.rand_like(weight) + 0.5)
+        created = layer.stream()  # before the layer's own call computes the weight
+        stream.refresh()
+        stream.reset()
+        found = stream.chunk(x), created.chunk(x)
+        with torch.no_grad():
+            expected = layer(x)[0]
+        assert all((one - expected).abs().max() <= 1e-6 for one in found)
+
+
 def test_refusals():
     with pytest.raises(OptionError, match=r"GRU\.stream: the layer must run in one direction"):
         ours.GRU(3, 8, bidirectional=True).stream()

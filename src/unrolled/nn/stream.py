@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from unrolled import native
 from unrolled.errors import DtypeError, OptionError, ShapeError
@@ -79,10 +82,16 @@ class Stream:
     def refresh(self) -> None:
         """Takes a new snapshot of the layer's weights; the state stays.
 
+        Pruned and normalised weights are computed anew, as before a call of the layer; what other forward
+        pre-hooks do to weights, the stream does not see.
+
         Raises:
             LayerShapeError, LayerDtypeError, LayerDeviceError: weights that do not go together.
         """
         layer, plan = self._layer, self._layer.plan
+        for hook in layer._forward_pre_hooks.values():  # pyright: ignore[reportPrivateUsage]
+            if isinstance(hook, _RECOMPUTING):
+                hook(layer, None)
         weights, code = layer.weights(plan, self._states[0], ())
         flat = [weight.detach().contiguous() for weight in weights]
         self._cores: list[Any] = []
@@ -292,5 +301,8 @@ def _wide(tensor: Tensor) -> Tensor:
     """On the CPU and in a dtype that NumPy has, without loss."""
     return tensor.cpu() if tensor.dtype in _NUMPYS else tensor.float().cpu()
 
+
+_RECOMPUTING = (BasePruningMethod, SpectralNorm, WeightNorm)
+"""Pre-hooks of torch.nn.utils that put a weight computed from others in its place, whatever comes in."""
 
 _NUMPYS = frozenset((torch.float16, torch.float32, torch.float64))
