@@ -222,6 +222,27 @@ def test_weights_that_a_hook_computes_are_not_stale(how: str):
         assert all((one - expected).abs().max() <= 1e-6 for one in found)
 
 
+@pytest.mark.parametrize("inside", ["made", "refreshed", "cloned", "used"])
+def test_inference_mode_inside_and_out(inside: str):
+    layer = ours.LSTM(3, 8, 2)
+    x = input_of(layer, 6, 1)
+    expected = layer.stream().chunk(x)
+    modes = {name: torch.inference_mode(name == inside) for name in ("made", "refreshed", "cloned", "used")}
+    with modes["made"]:
+        stream = layer.stream()
+    with modes["refreshed"]:
+        stream.refresh()
+    with modes["cloned"]:
+        stream = stream.clone()
+    with modes["used"]:
+        found = [stream.step(x[0]), *stream.chunk(x[1:4])]
+        stream.state = stream.state
+    found += [stream.step(x[4]), *stream.chunk(x[5:])]
+    assert all((one - other).abs().max() <= 1e-6 for one, other in zip(found, expected, strict=True))
+    stream.reset()
+    stream.state = None
+
+
 def test_refusals():
     with pytest.raises(OptionError, match=r"GRU\.stream: the layer must run in one direction"):
         ours.GRU(3, 8, bidirectional=True).stream()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Rows = TypeVar("Rows", Array, Tensor)
 
+_ordinary = torch.inference_mode(False)
+"""Makes what a method creates ordinary tensors, for a stream made in inference mode may be used outside it."""
+
 
 class Port(NamedTuple):
     """Where a step's input is put and its output taken: the same memory as NumPy and as torch see it.
@@ -63,6 +66,7 @@ class Stream:
         True
     """
 
+    @_ordinary
     def __init__(self, layer: Recurrent, batch: int = 1) -> None:
         name = layer.torch_class.__name__
         if layer.bidirectional:
@@ -79,6 +83,7 @@ class Stream:
         self._states = tuple(weight.new_zeros((plan.layers, batch, size)) for size in sizes)
         self.refresh()
 
+    @_ordinary
     def refresh(self) -> None:
         """Takes a new snapshot of the layer's weights; the state stays.
 
@@ -261,6 +266,7 @@ class Stream:
         for state in self._states:
             state[:, at] = 0
 
+    @_ordinary
     def clone(self) -> Self:
         """Another stream that begins where this one stands, over the same weights."""
         twin = copy.copy(self)
