@@ -1,5 +1,6 @@
 """A stream: steps = chunks = the whole sequence, the state in one's hands, and what it refuses."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,47 @@ def test_saved_and_loaded(kind: str, tmp_path: Path):
     assert torch.equal(later.chunk(x), stream.chunk(x))
     with pytest.raises(ShapeError, match=r"Stream\.load: the state must have shapes"):
         layer.stream(3).load(tmp_path / "state")
+
+
+def test_a_state_of_another_kind_is_refused(tmp_path: Path):
+    ours.GRU(3, 8).stream().save(tmp_path / "state")
+    ours.GRU(3, 8).stream().load(tmp_path / "state")
+    for other, error, said in (
+        (ours.GRU(3, 8).double(), DtypeError, "must be of dtype torch.float64; got torch.float32"),
+        (ours.GRU(3, 8).bfloat16(), DtypeError, "must be of dtype torch.bfloat16; got torch.float32"),
+        (ours.RNN(3, 8), OptionError, "must be of cell rnn_tanh; got gru"),
+        (ours.LSTM(3, 8), OptionError, "must be of cell lstm; got gru"),
+        (ours.GRU(3, 9), ShapeError, "must have shapes"),
+    ):
+        stream = other.stream()
+        before = stream.state
+        with pytest.raises(error, match=said):
+            stream.load(tmp_path / "state")
+        after = stream.state
+        assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_what_no_stream_saved_is_refused(tmp_path: Path):
+    stream, file = ours.GRU(3, 8).stream(), tmp_path / "state"
+    stream.save(file)
+    whole = file.read_bytes()
+    for content in (b"", b"no state", pickle.dumps({}), whole[: len(whole) // 2], whole[:-1]):
+        file.write_bytes(content)
+        with pytest.raises(OptionError, match=r"the file must be one that Stream\.save wrote"):
+            stream.load(file)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "objects.npz", h=np.array([{}], dtype=object))
+    for name in ("array.npy", "objects.npz"):
+        with pytest.raises(OptionError, match=r"the file must be one that Stream\.save wrote"):
+            stream.load(tmp_path / name)
+    np.savez(tmp_path / "other.npz", h=np.zeros((1, 1, 8), np.float32))
+    with pytest.raises(OptionError, match="must be of cell gru; got no cell"):
+        stream.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "more.npz", cell="gru", dtype="torch.float32", h=np.zeros((1, 1, 8)))
+    with pytest.raises(DtypeError, match="float64"):
+        stream.load(tmp_path / "more.npz")
+    with pytest.raises(FileNotFoundError):
+        stream.load(tmp_path / "nowhere")
 
 
 def test_weights_are_a_snapshot_until_refreshed():

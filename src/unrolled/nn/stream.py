@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Rows = TypeVar("Rows", Array, Tensor)
 
 _ordinary = torch.inference_mode(False)
-"""Makes what a method creates ordinary tensors, for a stream made in inference mode may be used outside it."""
+"""Makes what a method creates ordinary tensors: a stream made in inference mode may be used outside it."""
 
 
 class Port(NamedTuple):
@@ -275,27 +275,55 @@ class Stream:
         return twin
 
     def save(self, path: str | Path) -> None:
-        """Writes the state, not the weights, as a file that `numpy.load` reads: h and, for an LSTM, c."""
+        """Writes the state, not the weights, as a file that `numpy.load` reads.
+
+        It holds h and, for an LSTM, c, and as text the ``cell`` and ``dtype`` they are of.
+        """
         with Path(path).open("wb") as file:
             arrays: dict[str, Any] = dict(zip("hc", map(_wide, self._states), strict=False))
-            np.savez(file, **arrays)
+            np.savez(file, **self._kind, **arrays)
 
     def load(self, path: str | Path) -> None:
         """Goes on from a state that `save` wrote.
 
         Raises:
-            ShapeError: it is the state of a layer of another shape or kind, or of another batch.
+            OptionError: `save` did not write this, or of a layer of another kind.
+            DtypeError, ShapeError: it is the state of a layer of another dtype, shape or batch.
         """
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: torch.from_numpy(file[name]) for name in file.files}
-        wanted = {name: list(state.shape) for name, state in zip("hc", self._states, strict=False)}
-        got = {name: list(state.shape) for name, state in found.items()}
-        if got != wanted:
-            raise ShapeError(
-                "Stream.load: the state", f"have shapes {wanted}", got, "Load it where it was saved."
-            )
-        for mine, new in zip(self._states, found.values(), strict=True):
-            mine.copy_(new)
+        found = _read(path)
+        wanted: dict[str, Any] = {**self._kind, **dict(zip("hc", map(_wide, self._states), strict=False))}
+        subject = "Stream.load: the state"
+        for name, error in (("cell", OptionError), ("dtype", DtypeError)):
+            if str(found.get(name)) != wanted[name]:
+                fix = "Load it into a stream of the layer that it was saved from."
+                raise error(subject, f"be of {name} {wanted[name]}", found.get(name, f"no {name}"), fix)
+        shapes, got = (
+            {name: list(array.shape) for name, array in arrays.items() if name not in self._kind}
+            for arrays in (wanted, found)
+        )
+        if got != shapes:
+            raise ShapeError(subject, f"have shapes {shapes}", got, "Load it where it was saved.")
+        for name in shapes:
+            if found[name].dtype != wanted[name].numpy().dtype:
+                fix = "Save the state again."
+                raise DtypeError(f"{subject}'s {name}", f"be {wanted[name].dtype}", found[name].dtype, fix)
+        for mine, name in zip(self._states, shapes, strict=True):
+            mine.copy_(torch.from_numpy(found[name]))
+
+    @property
+    def _kind(self) -> dict[str, str]:
+        return {"cell": self._layer.cell, "dtype": str(self._states[0].dtype)}
+
+
+def _read(path: str | Path) -> dict[str, Array]:
+    """The arrays of a file that `Stream.save` wrote."""
+    with Path(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except Exception as error:  # of zipfile, zlib, NumPy, … : other bytes fail in a dozen ways
+            rule, got = "be one that Stream.save wrote", f"{Path(path).name}, which NumPy cannot read"
+            raise OptionError("Stream.load: the file", rule, got, "Save the state again.") from error
 
 
 def _array(tensor: Tensor) -> Array | None:
