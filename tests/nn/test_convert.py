@@ -146,3 +146,25 @@ def test_a_frozen_model_is_measured_forward(capsys: pytest.CaptureFixture[str]):
     model = Tagger().requires_grad_(False).eval()
     unrolled.convert(model, example=(ids(),))
     assert "backward" not in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_copied_is_not_measured(capsys: pytest.CaptureFixture[str]):
+    layer, x = theirs.GRU(3, 4), torch.randn(5, 2, 3)
+    torch.nn.utils.prune.random_unstructured(layer, "weight_hh_l0", 0.5)
+    expected = layer(x)[0]
+    with pytest.raises(OptionError, match=r"with example=, the model must be one that copy\.deepcopy copies"):
+        unrolled.convert(layer, x)
+    with pytest.raises(OptionError, match=r"the module to copy must be one that copy\.deepcopy copies"):
+        ours.GRU.from_torch(layer)
+    assert type(layer) is theirs.GRU
+    with torch.no_grad():
+        layer(x)  # the remedy that the error names
+    unrolled.convert(layer, x)
+    assert "times as fast" in capsys.readouterr().out
+    assert torch.allclose(layer(x)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [3, None, "model", theirs.GRU])
+def test_what_is_no_model(wrong: Any):
+    with pytest.raises(OptionError, match=r"convert: the model must be a torch\.nn\.Module; got"):
+        unrolled.convert(wrong)

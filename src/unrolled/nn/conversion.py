@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from torch import nn
 from unrolled.errors import OptionError
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.layers import GRU, LSTM, RNN
-from unrolled.nn.switching import base_class, switch
+from unrolled.nn.switching import base_class, deep_copy, switch
 from unrolled.timing import in_turn, ratio
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -32,13 +31,14 @@ def convert(model: Model, example: Any = None) -> Model:
 
     Args:
         model: any torch model.
-        example: an input of the model, or a tuple of its arguments; then the gain is measured and printed.
+        example: an input of the model, or a tuple of its arguments; then the gain is measured, in a copy, and
+            printed.
 
     Shapes:
         example: whatever the model takes.
 
     Raises:
-        OptionError: there is no layer to convert.
+        OptionError: ``model`` is no model, has no layer to convert, or with an example cannot be copied.
 
     Example:
         >>> model = torch.nn.ModuleDict({"encoder": torch.nn.GRU(3, 4), "head": torch.nn.Linear(4, 2)})
@@ -47,13 +47,18 @@ def convert(model: Model, example: Any = None) -> Model:
         >>> type(model["encoder"]).__module__
         'unrolled.nn.layers'
     """
+    if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OptionError(
+            "convert: the model", "be a torch.nn.Module", type(model).__name__, "Hand over the model itself."
+        )
     if not _layers(model):
         fix = "Layers of a class derived from torch's are not touched."
         raise OptionError(
             "convert: the model", "have an RNN, LSTM or GRU of torch.nn", type(model).__name__, fix
         )
     if example is not None:
-        print(_gain(copy.deepcopy(model), example if isinstance(example, tuple) else (example,)))
+        twin = deep_copy(model, "convert: with example=, the model")
+        print(_gain(twin, example if isinstance(example, tuple) else (example,)))
     _use(_layers(model), ours=True)
     return model
 

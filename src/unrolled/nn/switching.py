@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 from torch.nn import Module
 from torch.nn.utils.parametrize import is_parametrized
 
 from unrolled.errors import OptionError
+
+AnyModule = TypeVar("AnyModule", bound=Module)
 
 
 def base_class(module: Module) -> type[Module]:
@@ -32,7 +34,7 @@ def copied(module: Module, source: type[Module], target: type[Module]) -> Any:
     """A deep copy of ``module``, a ``source``, as a ``target``.
 
     Raises:
-        OptionError: ``module`` is of another class.
+        OptionError: ``module`` is of another class, or cannot be copied.
     """
     if base_class(module) is not source:
         subject, rule = (
@@ -40,6 +42,20 @@ def copied(module: Module, source: type[Module], target: type[Module]) -> Any:
             f"be a {source.__module__}.{source.__name__}",
         )
         raise OptionError(subject, rule, type(module).__name__, "Hand over one of that very class.")
-    twin = copy.deepcopy(module)
+    twin = deep_copy(module, f"{target.__name__}: the module to copy")
     switch(twin, target)
     return twin
+
+
+def deep_copy(module: AnyModule, subject: str) -> AnyModule:
+    """A deep copy of ``module``.
+
+    Raises:
+        OptionError: torch refuses, as after a call of a pruned layer, which leaves a weight with its history.
+    """
+    try:
+        return copy.deepcopy(module)
+    except (RuntimeError, TypeError) as error:
+        rule = "be one that copy.deepcopy copies"
+        fix = "Call it within torch.no_grad() first: that drops the history of weights which hooks compute."
+        raise OptionError(subject, rule, f"{type(module).__name__}, which it cannot", fix) from error
