@@ -1,5 +1,6 @@
 """A stream: steps = chunks = the whole sequence, the state in one's hands, and what it refuses."""
 
+import copy
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from unrolled import native, nn
-from unrolled.errors import DtypeError, OptionError, ShapeError
+from unrolled.errors import DtypeError, OptionError, ShapeError, UnavailableError
 
 ours: Any = nn  # torch types a weight as Tensor | Module
 
@@ -311,6 +312,59 @@ def test_refusals():
         stream.chunk(torch.zeros(5, 2, 3, requires_grad=True))
     with pytest.raises(ShapeError, match="Expected hidden size"):
         stream.state = torch.zeros(1, 3, 8)
+
+
+def test_refusals_of_what_is_no_array_or_has_other_axes():
+    stream = ours.GRU(3, 8).stream()
+    for wrong in ([0.0] * 3, 3, None, "abc"):
+        for method in (stream.step, stream.chunk):
+            with pytest.raises(DtypeError, match=r"x must be a NumPy array or a torch\.Tensor; got"):
+                method(wrong)
+    with pytest.raises(ShapeError, match=r"\[T, 1, 3\] or \[T, 3\]; got \[3\]. A step is x\[t\]"):
+        stream.chunk(torch.zeros(3))
+    with pytest.raises(ShapeError, match=r"\[1, T, 3\] or \[T, 3\]; got \[4, 1, 3\]"):
+        ours.GRU(3, 8, batch_first=True).stream().chunk(torch.zeros(4, 1, 3))
+    with pytest.raises(ShapeError, match=r"\[1, 3\] or \[3\]; got \[4\]. The layer takes input_size = 3"):
+        stream.step(torch.zeros(4))
+    for scalar in (torch.zeros(()), np.float32(1)):
+        with pytest.raises((ShapeError, DtypeError)):
+            stream.chunk(scalar)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([5], OptionError),
+        ([-4], OptionError),
+        (3, OptionError),
+        ([0.5], DtypeError),
+        ("abc", DtypeError),
+        ([[0], [1, 2]], DtypeError),
+        ({}, DtypeError),
+        ([True, False], ShapeError),
+        (np.zeros((3, 1), dtype=bool), ShapeError),
+    ],
+    ids=str,
+)
+def test_refusals_of_rows_to_reset(rows: Any, error: type[Exception]):
+    with pytest.raises(error, match=r"Stream\.reset: rows must .* Give positions from 0 to 2"):
+        ours.GRU(3, 8).stream(3).reset(rows)
+
+
+def test_rows_to_reset_in_any_form():
+    stream = ours.GRU(3, 8).stream(3)
+    for rows in (1, -2, [1], torch.tensor(1), np.array([1], dtype=np.uint8), [False, True, False]):
+        stream.state = torch.ones(1, 3, 8)
+        stream.reset(rows)
+        assert stream.state[0].any(1).tolist() == [True, False, True]
+    stream.reset([])
+    assert stream.state[0].any(1).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_stream_is_cloned_and_not_copied(how: Any):
+    with pytest.raises(UnavailableError, match=r"got copy or pickle\. Use clone\(\)"):
+        how(ours.GRU(3, 8).stream())
 
 
 def test_weights_that_do_not_fit_are_refused():

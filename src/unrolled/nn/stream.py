@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, TypeVar, cast, final
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from unrolled import native
-from unrolled.errors import DtypeError, OptionError, ShapeError
+from unrolled.errors import DtypeError, OptionError, ShapeError, UnavailableError
 from unrolled.nn import composite, guards
 from unrolled.nn.plan import five
 
@@ -155,16 +154,16 @@ class Stream:
         Raises:
             ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
         """
-        port = self._ports.get(x.shape)
+        port = self._ports.get(getattr(x, "shape", None))  # pyright: ignore[reportArgumentType]
         if isinstance(x, np.ndarray):
             if port is None or x.dtype != self._dtype:
-                raise self._refusal("step", x, list(self._ports))
+                raise self._refusal("step", x)
             np.copyto(port.x, x)
             for forward, arguments in self._calls:
                 forward(*arguments)
             return cast("Rows", port.h.copy())
         if port is None or not self._fits(x):
-            raise self._refusal("step", x, list(self._ports))
+            raise self._refusal("step", x)
         port.x_tensor.copy_(x.detach())
         for forward, arguments in self._calls:
             forward(*arguments)
@@ -180,13 +179,14 @@ class Stream:
         Raises:
             ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
         """
-        B, swap = self._batch, self._layer.batch_first and x.ndim == 3
-        steps = x.shape[1 if swap else 0] if x.ndim else 0
-        wanted = [(B, steps, self._widths[0]) if swap else (steps, B, self._widths[0])]
-        wanted += [(steps, self._widths[0])] * (B == 1)
-        fits = x.dtype == self._dtype if isinstance(x, np.ndarray) else self._fits(x)
-        if tuple(x.shape) not in wanted or not fits:
-            raise self._refusal("chunk", x, wanted)
+        shape = getattr(x, "shape", ())
+        swap = self._layer.batch_first and len(shape) == 3
+        one = (*shape[:1], *shape[2:]) if swap else shape[1:]
+        fits = (
+            x.dtype == self._dtype if isinstance(x, np.ndarray) else isinstance(x, Tensor) and self._fits(x)
+        )
+        if one not in self._ports or not fits:
+            raise self._refusal("chunk", x)
         rows = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x.detach()
         rows = rows.transpose(0, 1) if swap else rows if x.ndim == 3 else rows[:, None]
         output = self._chunk(rows.contiguous())
@@ -213,20 +213,31 @@ class Stream:
             and not (x.requires_grad and torch.is_grad_enabled())
         )
 
-    def _refusal(self, method: str, x: Any, wanted: list[tuple[int, ...]]) -> Exception:
+    def _refusal(self, method: str, x: Any) -> Exception:
         """The error that says what is wrong with an input of `step` or `chunk`."""
         subject, like = f"Stream.{method}: x", self._states[0]
-        shapes = " or ".join(str(list(shape)) for shape in wanted)
-        if tuple(x.shape) not in wanted:
+        kind = f"{like.dtype} on {like.device}"
+        if not isinstance(x, np.ndarray | Tensor):
+            got, fix = type(x).__name__, f"Turn it into one, {kind}: torch.as_tensor(...)."
+            return DtypeError(subject, "be a NumPy array or a torch.Tensor", got, fix)
+        shapes = [[*map(str, shape)] for shape in self._ports]
+        if method == "chunk":
+            shapes = [["T", *shape] for shape in shapes]
+            if self._layer.batch_first:
+                shapes[0][:2] = reversed(shapes[0][:2])
+        fitting = [shape for shape in shapes if _matches(shape, x.shape)]
+        if not fitting:
+            rule = "have shape " + " or ".join(f"[{', '.join(shape)}]" for shape in shapes)
             fix = f"The stream was made with batch={self._batch}; make another for another batch."
-            return ShapeError(subject, f"have shape {shapes}", list(x.shape), fix)
+            if x.ndim not in map(len, shapes):
+                fix = "A step is x[t], a chunk x[t:t + n]: an index drops the axis, a slice keeps it."
+            elif x.shape[-1] != self._widths[0]:
+                fix = f"The layer takes input_size = {self._widths[0]} features on the last axis."
+            return ShapeError(subject, rule, list(x.shape), fix)
         if isinstance(x, Tensor) and x.dtype is like.dtype and x.device == like.device:
             fix = "Call it within torch.no_grad(), or hand over x.detach()."
             return OptionError(subject, "ask for no gradient", "requires_grad=True", fix)
-        kind = f"{like.dtype} on {like.device}"
-        return DtypeError(
-            subject, f"be of the layer's kind, {kind}", getattr(x, "dtype", type(x)), f"Convert it to {kind}."
-        )
+        return DtypeError(subject, f"be of the layer's kind, {kind}", x.dtype, f"Convert it to {kind}.")
 
     # -------------------------------------------------------------------------------------------- state
 
@@ -261,18 +272,49 @@ class Stream:
 
         Shapes:
             rows: positions on axis B, a list, an array or a bool mask ``[B]``; None for all.
+
+        Raises:
+            DtypeError: neither whole numbers nor truth values.
+            ShapeError, OptionError: a mask of another size, or a position that is not there.
         """
-        at = slice(None) if rows is None else torch.as_tensor(rows, device=self._states[0].device)
+        at = slice(None) if rows is None else self._positions(rows).to(self._states[0].device)
         for state in self._states:
             state[:, at] = 0
+
+    def _positions(self, rows: Any) -> Tensor:
+        """What `reset` was given, as something that indexes axis B."""
+        subject, B = "Stream.reset: rows", self._batch
+        fix = f"Give positions from 0 to {B - 1}, or a bool mask [B] = [{B}]."
+        try:
+            at = np.asarray(rows.cpu() if isinstance(rows, Tensor) else rows)
+        except ValueError:  # ragged
+            at = np.empty(1, object)
+        at = at if at.size else at.astype(np.int64)
+        if at.dtype.kind not in "iub":
+            raise DtypeError(subject, "be whole numbers or truth values", repr(rows), fix)
+        if at.dtype == bool and at.shape != (B,):
+            raise ShapeError(subject, f"as a mask have shape [B] = [{B}]", list(at.shape), fix)
+        if at.dtype != bool and ((at < -B) | (at >= B)).any():
+            raise OptionError(subject, f"be positions among {B} sequences", repr(rows), fix)
+        return torch.from_numpy(at if at.dtype == bool else at.astype(np.int64))
 
     @_ordinary
     def clone(self) -> Self:
         """Another stream that begins where this one stands, over the same weights."""
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         twin._states = tuple(state.clone() for state in self._states)
         twin._connect()
         return twin
+
+    def __reduce__(self) -> Never:
+        """Refuses what `copy` and `pickle` would do: a copy would share addresses of this stream's memory.
+
+        Raises:
+            UnavailableError: always.
+        """
+        fix = "Use clone() for another stream; save(), or state, for what it remembers."
+        raise UnavailableError("Stream: it", "stay where it was made", "copy or pickle", fix)
 
     def save(self, path: str | Path) -> None:
         """Writes the state, not the weights, as a file that `numpy.load` reads.
@@ -324,6 +366,12 @@ def _read(path: str | Path) -> dict[str, Array]:
         except Exception as error:  # of zipfile, zlib, NumPy, … : other bytes fail in a dozen ways
             rule, got = "be one that Stream.save wrote", f"{Path(path).name}, which NumPy cannot read"
             raise OptionError("Stream.load: the file", rule, got, "Save the state again.") from error
+
+
+def _matches(letters: list[str], shape: tuple[int, ...]) -> bool:
+    return len(letters) == len(shape) and all(
+        letter in ("T", str(size)) for letter, size in zip(letters, shape, strict=True)
+    )
 
 
 def _array(tensor: Tensor) -> Array | None:
