@@ -26,7 +26,7 @@ TABLE = {
     # The reference in float32 against itself in float64.
     "rounding": {"float32": Limit(5e-6, worst=8.0e-7)},
     # The compiled core against the reference in float64 (in units of 1 where an array's numbers are smaller).
-    "compiled": {"float64": Limit(1e-14, worst=2.3e-15), "float32": Limit(6e-6, worst=1.5e-6)},
+    "compiled": {"float64": Limit(2e-14, worst=6.4e-15), "float32": Limit(1e-5, worst=3.5e-6)},
     # Our torch layers against torch's in the same dtype, 4,000 of them drawn at random;
     # in units of 1 where an array's numbers are smaller.
     "parity": {"float64": Limit(2e-14, worst=5.2e-15), "float32": Limit(1e-5, worst=3.2e-6)},
