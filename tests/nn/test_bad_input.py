@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn as theirs
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from unrolled import nn
 from unrolled.errors import DtypeError, LengthsError, OptionError, ShapeError, UnrolledError
@@ -131,6 +131,36 @@ def test_lengths(wrong: str):
     assert "lengths must" in str(error)
 
 
+@pytest.mark.parametrize(
+    "wrong", [[[1, 2], [3]], "abc", {}, torch.zeros(2, dtype=torch.int64, device="meta")], ids=str
+)
+@pytest.mark.parametrize("option", ["lengths", "reset"])
+def test_lengths_and_resets_that_are_no_numbers(option: str, wrong: Any):
+    error = refusal(lambda: ours.GRU(3, 4)(x(), **{option: wrong}))
+    assert isinstance(error, TypeError)
+    assert error.subject == f"GRU.forward: {option}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes", "said"),
+    [
+        (4, [2, 1], "have sum(batch_sizes) = 3 rows; got 4"),
+        (2, [2, 1], "have sum(batch_sizes) = 3 rows; got 2"),
+        (6, [3, 1, 2], "never increase; got [3, 1, 2]"),
+        (3, [1, 2], "never increase; got [1, 2]"),
+        (2, [2, 0], "be at least 1 and never increase; got [2, 0]"),
+        (0, [], "be at least 1 and never increase; got []"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_packed_by_hand(kind: str, rows: int, sizes: list[int], said: str):
+    packed = PackedSequence(x(rows, 3), torch.tensor(sizes, dtype=torch.int64))
+    error = refusal(lambda: getattr(ours, kind)(3, 4)(packed))
+    assert isinstance(error, RuntimeError)
+    assert said in str(error)
+
+
 def test_too_long_is_shown_with_its_place():
     error = refusal(lambda: ours.GRU(3, 4)(x(), lengths=[5, 6]))
     assert str(error).startswith("GRU.forward: lengths must be from 0 to T = 5; got 6 at [1].")
@@ -218,6 +248,7 @@ CELL_CALLS: dict[str, Any] = {
     "hidden size": lambda kind: (x(3, 3), hx(kind, 3, 5)),
     "batch": lambda kind: (x(3, 3), hx(kind, 2, 4)),
     "state without batch": lambda kind: (x(1, 3), hx(kind, 4)),
+    "state with batch": lambda kind: (x(3), hx(kind, 1, 4)),
 }
 
 
@@ -229,6 +260,11 @@ def test_cells_say_what_torch_says_and_what_to_do(kind: str, call: str):
     error, expected = refusal(lambda: mine(*arguments)), torchs_refusal(lambda: torchs(*arguments))
     assert isinstance(error, type(expected))
     assert str(error).startswith(str(expected))
+
+
+def test_a_batch_of_states_beside_one_input_is_named():
+    error = refusal(lambda: ours.GRUCell(3, 4)(x(3), x(1, 4)))
+    assert "h must have shape [H] = [4], as x has [I]; got [1, 4]. Remove the batch axis" in str(error)
 
 
 @pytest.mark.parametrize("kind", CELLS)

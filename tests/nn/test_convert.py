@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn as theirs
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 import unrolled
 from unrolled import native, nn
@@ -150,7 +150,7 @@ def test_a_frozen_model_is_measured_forward(capsys: pytest.CaptureFixture[str]):
 
 def test_a_model_that_cannot_be_copied_is_not_measured(capsys: pytest.CaptureFixture[str]):
     layer, x = theirs.GRU(3, 4), torch.randn(5, 2, 3)
-    torch.nn.utils.prune.random_unstructured(layer, "weight_hh_l0", 0.5)
+    prune.random_unstructured(layer, "weight_hh_l0", 0.5)
     expected = layer(x)[0]
     with pytest.raises(OptionError, match=r"with example=, the model must be one that copy\.deepcopy copies"):
         unrolled.convert(layer, x)

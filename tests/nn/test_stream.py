@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import prune
 
 from unrolled import native, nn
 from unrolled.errors import DtypeError, OptionError, ShapeError, UnavailableError
@@ -240,7 +241,7 @@ def test_parametrized_weights():
 
 
 RECOMPUTED: dict[str, Any] = {
-    "pruned": lambda layer: torch.nn.utils.prune.random_unstructured(layer, "weight_hh_l0", 0.3),
+    "pruned": lambda layer: prune.random_unstructured(layer, "weight_hh_l0", 0.3),
     "weight_norm": lambda layer: torch.nn.utils.weight_norm(layer, "weight_hh_l0"),
     "spectral_norm": lambda layer: torch.nn.utils.spectral_norm(layer, "weight_hh_l0"),
 }

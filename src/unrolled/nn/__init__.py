@@ -2,7 +2,7 @@
 
     layers, cells              what takes torch.nn's place
     recurrent                  what a call of a layer is
-    guards, options            what is refused, and in which words
+    guards, options, sequences what is refused, and in which words
     route                      which way a call is computed, and why
     plan                       what a layer's options fix
     compiled, compiled_cell    the way through our kernels

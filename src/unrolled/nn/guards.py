@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Never
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.errors import DtypeError, LengthsError, NonFiniteError, OptionError, ShapeError, UnrolledError
+from unrolled.errors import DtypeError, NonFiniteError, OptionError, ShapeError, UnrolledError
 
 if TYPE_CHECKING:
     from torch.nn import Module, RNNBase
@@ -258,6 +257,10 @@ def cell_sizes(name: str, x: Tensor, states: Sequence[Tensor], input_size: int, 
         if shape == (B, hidden_size):
             continue
         words = f"hidden{k} has inconsistent hidden_size: got {shape[-1]}, expected {hidden_size}"
+        if len(shape) == 3:  # a batch of states beside one input, which has its batch axis by now
+            got, fix = list(shape[1:]), "Remove the batch axis: .squeeze(0)."
+            words = f"hidden{k} has inconsistent hidden_size: got {shape[1]}, expected {hidden_size}"
+            raise LayerShapeError(words, subject, f"have shape [H] = [{hidden_size}], as x has [I]", got, fix)
         if len(shape) != 2 or shape[0] != B:
             words = f"Input batch size {B} doesn't match hidden{k} batch size {shape[0]}"
         fix = "Leave it out to begin with zeros."
@@ -280,85 +283,6 @@ def weight_shapes(name: str, names: Sequence[str], weights: Sequence[Any], wante
             raise LayerShapeError(
                 words, f"{name}.forward: {parameter}", f"have shape {list(shape)}", got, fix
             )
-
-
-def absent_when_packed(name: str, **given: object) -> None:
-    """Refuses what a PackedSequence says itself or cannot have.
-
-    Raises:
-        OptionError: lengths or reset beside a PackedSequence.
-    """
-    for option, value in given.items():
-        if value is not None:
-            fix = "Hand over the padded batch with lengths= instead: no packing is needed."
-            raise OptionError(f"{name}.forward: {option}", "be absent with a PackedSequence", "both", fix)
-
-
-def packed_rank(name: str, got: int) -> None:
-    """Checks the rows of a PackedSequence.
-
-    Raises:
-        LayerShapeError: its data has not 2 axes.
-    """
-    if got != 2:
-        words, fix = f"input must have 2 dimensions, got {got}", "Pack sequences of shape [T, I]."
-        raise LayerShapeError(
-            words, f"{name}.forward: the data of the PackedSequence", "have axes [N, I]", f"{got} axes", fix
-        )
-
-
-# -------------------------------------------------------------------------------------- lengths and resets
-
-
-def read_lengths(name: str, lengths: object, T: int, B: int) -> Tensor:
-    """Real steps of each sequence as our own int64 tensor on the CPU.
-
-    Shapes:
-        lengths: ``[B]`` whole numbers from 0 to T in any order: a list, NumPy array or tensor.
-
-    Raises:
-        LengthsError: another count, not whole, or out of range.
-    """
-    subject = f"{name}.forward: lengths"
-    array = lengths.detach().cpu().numpy() if isinstance(lengths, Tensor) else np.asarray(lengths)
-    if array.ndim == 0 and B == 1:
-        array = array[None]
-    if array.shape != (B,):
-        fix = "Give one length for each sequence of the batch."
-        raise LengthsError(subject, f"have shape [B] = [{B}]", list(array.shape), fix)
-    if array.dtype.kind not in "iu" and array.size:
-        fix = "Convert them: lengths.long()." if isinstance(lengths, Tensor) else "Give integers."
-        raise LengthsError(subject, "be whole numbers", array.dtype, fix)
-    bad = np.flatnonzero((array < 0) | (array > T))
-    if bad.size:
-        got = f"{array[bad[0]]} at [{bad[0]}]"
-        fix = "Lengths count steps, padding not included; cut or pad the input to match."
-        raise LengthsError(subject, f"be from 0 to T = {T}", got, fix)
-    return torch.tensor(array.astype(np.int64), device="cpu")
-
-
-def read_reset(name: str, reset: object, x: Tensor, batch_first: bool, batched: bool) -> Tensor:
-    """Resets as a bool tensor ``[T, B]``.
-
-    Shapes:
-        reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` for one sequence; a tensor or NumPy array.
-
-    Raises:
-        ShapeError, DtypeError, LayerDeviceError: another shape, not bool, or on another device.
-    """
-    subject = f"{name}.forward: reset"
-    given = reset if isinstance(reset, Tensor) else torch.from_numpy(np.array(reset))
-    if given.dtype is not torch.bool:
-        raise DtypeError(subject, "be of dtype bool", given.dtype, "Compare to get one, e.g. reset != 0.")
-    wanted = tuple(x.shape[:2]) if batched else (x.size(0),)
-    if tuple(given.shape) != wanted:
-        letters = "[T]" if not batched else "[B, T]" if batch_first else "[T, B]"
-        fix = "Give one truth value for each step of each sequence."
-        raise ShapeError(subject, f"have shape {letters} = {list(wanted)}", list(given.shape), fix)
-    same_device(name, "reset", given, x, "input")
-    if not batched:
-        return given[:, None]
-    return given.t() if batch_first else given
 
 
 # ------------------------------------------------------------------------------------------------- weights

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.nn import compiled, composite, guards, packing, route
+from unrolled.nn import compiled, composite, guards, packing, route, sequences
 from unrolled.nn.plan import Plan, five, plan
 from unrolled.nn.stream import Stream
 from unrolled.nn.switching import base_class, copied
@@ -82,9 +82,9 @@ class Recurrent(Base):
             guards.steps(name)
         states = () if hx is None else guards.read_states(self, name, hx, B, batched)
         if lengths is not None:
-            lengths = guards.read_lengths(name, lengths, T, B)
+            lengths = sequences.read_lengths(name, lengths, T, B)
         if reset is not None:
-            reset = guards.read_reset(name, reset, x, batch_first, batched)
+            reset = sequences.read_reset(name, reset, x, batch_first, batched)
         plan = self.plan
         weights, code = self.weights(plan, x, states)
         if code is None and lengths is None and reset is None and route.by_torch(self.cell):
@@ -98,9 +98,9 @@ class Recurrent(Base):
     def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
         """The same for a packed batch: padded, run with its lengths, packed again."""
         name = self.torch_class.__name__
-        guards.absent_when_packed(name, lengths=lengths, reset=reset)
+        sequences.absent_when_packed(name, lengths=lengths, reset=reset)
         data, batch_sizes, sorted_indices, unsorted_indices = packed
-        guards.packed_rank(name, data.dim())
+        sequences.packed(name, data, batch_sizes)
         guards.input_size(name, data, self.input_size)
         T, B = len(batch_sizes), int(batch_sizes[0])
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
