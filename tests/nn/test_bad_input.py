@@ -210,6 +210,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"hidden_size": 4.0},
     {"input_size": 0},
     {"input_size": 3.0},
+    {"dtype": torch.int64},
+    {"dtype": "float32"},
 ]
 
 
@@ -281,7 +283,9 @@ def test_cells_may_have_size_0_as_torchs():
     assert ours.GRUCell(3, 0)(x(2, 3), x(2, 0)).shape == (2, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"hidden_size": -1}, {"hidden_size": 4.0}, {"reset_after": 1}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"hidden_size": -1}, {"hidden_size": 4.0}, {"reset_after": 1}, {"dtype": torch.int64}], ids=str
+)
 def test_constructors_of_cells(wrong: dict[str, Any]):
     options = {"input_size": 3, "hidden_size": 4} | wrong
     assert isinstance(refusal(lambda: ours.GRUCell(**options)), OptionError)

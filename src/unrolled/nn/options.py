@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+import torch
+
 from unrolled.errors import nearest
 from unrolled.nn.guards import LayerOptionError, LayerOptionTypeError
 
@@ -36,6 +38,7 @@ def check_layer(name: str, options: Mapping[str, Any], unknown: Mapping[str, obj
             raise LayerOptionError(words, f"{name}: {option}", "be at least 1", options[option], fix)
     _projection(name, options.get("proj_size", 0), options["hidden_size"])
     _nonlinearity(name, options.get("nonlinearity", "tanh"))
+    _dtype(name, options["dtype"])
 
 
 def check_cell(name: str, options: Mapping[str, Any], unknown: Mapping[str, object]) -> None:
@@ -52,6 +55,7 @@ def check_cell(name: str, options: Mapping[str, Any], unknown: Mapping[str, obje
             words, fix = f"Trying to create tensor with negative dimension {size}", "Give at least 1."
             raise LayerOptionError(words, f"{name}: {option}", "be at least 0", size, fix)
     _nonlinearity(name, options.get("nonlinearity", "tanh"))
+    _dtype(name, options["dtype"])
 
 
 def _known(name: str, options: Mapping[str, Any], unknown: Mapping[str, object]) -> None:
@@ -71,6 +75,16 @@ def _nonlinearity(name: str, value: str) -> None:
         words, rule = f"Unknown nonlinearity {value!r}", f"be one of {', '.join(NONLINEARITIES)}"
         fix = nearest(str(value), NONLINEARITIES)
         raise LayerOptionError(words, f"{name}: nonlinearity", rule, repr(value), fix)
+
+
+def _dtype(name: str, value: object) -> None:
+    fix = "Give e.g. dtype=torch.float32."
+    if value is not None and not isinstance(value, torch.dtype):
+        words, kind = "empty(): argument 'dtype' must be torch.dtype", type(value).__name__
+        raise LayerOptionTypeError(f"{words}, not {kind}", f"{name}: dtype", "be a torch.dtype", kind, fix)
+    if value is not None and not (value.is_floating_point or value.is_complex):
+        words = "Only Tensors of floating point and complex dtype can require gradients"
+        raise LayerOptionError(words, f"{name}: dtype", "be of floating point", value, fix)
 
 
 def _projection(name: str, size: Any, hidden_size: int) -> None:
