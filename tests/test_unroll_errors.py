@@ -181,9 +181,32 @@ BAD: Cases = {
     "no threads": (
         {"engine": Engine("reference", threads=0)},
         OptionError,
-        ("threads", "be at least 1", "0", "The calling thread is one of them."),
+        ("threads", "be a whole number of at least 1", "0", "The calling thread is one of them."),
+    ),
+    "half a thread": (
+        {"engine": Engine("native", threads=1.5)},  # pyright: ignore[reportArgumentType]
+        OptionError,
+        ("threads", "be a whole number of at least 1", "1.5", "The calling thread is one of them."),
+    ),
+    "an engine that is no name": (
+        {"engine": 2},
+        OptionError,
+        ("engine", "be one of auto, native, reference", "2", "Offered: auto, native, reference."),
+    ),
+    "a walk of no class": (
+        {"walk": {"reverse": True}},
+        OptionError,
+        ("walk", "be a Walk", "dict", "Build one: Walk(lengths=…, reset=…, reverse=…)."),
     ),
 }
+
+
+@pytest.mark.parametrize("params", [[np.zeros((4 * H, I))], None, np.zeros(3)], ids=type)
+def test_parameters_without_names(params: Any):
+    with pytest.raises(
+        OptionError, match=r"params must be a mapping of names to arrays; got \w+\. Give them"
+    ):
+        unroll.forward("lstm", params, np.zeros((T, B, I)))
 
 
 @pytest.mark.parametrize("case", BAD)

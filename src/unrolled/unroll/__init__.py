@@ -57,9 +57,9 @@ def forward(
     """
     where = "unroll.forward"
     cell = get(cell) if isinstance(cell, str) else cell
-    params = {name: value for name, value in params.items() if value is not None}
-    sizes = guards.parameters(where, cell, params)
-    dtype, projected = params["W_hh"].dtype, "P" in sizes
+    weights = guards.given(where, params)
+    sizes = guards.parameters(where, cell, weights)
+    dtype, projected = weights["W_hh"].dtype, "P" in sizes
     sizes = guards.batch(where, sizes, x, dtype)
     walk = guards.walk(where, walk, sizes)
     states = guards.states(where, cell, initial or {}, "{}_0", sizes, dtype)
@@ -71,7 +71,7 @@ def forward(
         arrays[name] = np.zeros(guards.shape(cell.axes(name), sizes), dtype)
         if name in states:
             arrays[name][sizes["T"] if walk.reverse else 0] = states[name]
-    tape = Tape(cell, params, x, walk, chosen, arrays)
+    tape = Tape(cell, weights, x, walk, chosen, arrays)
     ENGINES[chosen.name].forward(tape)
     return tape
 

@@ -73,6 +73,14 @@ def _remedy(name: str, got: tuple[int, ...], letters: Sequence[str], wanted: tup
     return f"Axis {k} is {letters[k]} and must be {wanted[k]}."
 
 
+def given(where: str, params: Mapping[str, Array | None]) -> dict[str, Array]:
+    """The parameters that are there; biases may be None."""
+    if not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = 'Give them by name: {"W_xh": …, "W_hh": …}.'
+        raise OptionError(f"{where}: params", "be a mapping of names to arrays", type(params).__name__, fix)
+    return {name: value for name, value in params.items() if value is not None}
+
+
 def parameters(where: str, cell: Cell, params: Mapping[str, Array]) -> Sizes:
     """Names, shapes and dtype of the parameters; gives the sizes ``G*H G H I R`` (and ``P``) that follow."""
     required, optional = cell.parameter_names()
@@ -125,6 +133,9 @@ def batch(where: str, sizes: Sizes, x: Array, dtype: DType) -> Sizes:
 
 def walk(where: str, given: Walk, sizes: Sizes) -> Walk:
     """Lengths and resets against the batch; gives the walk with its lengths in int64."""
+    if not isinstance(given, Walk):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "Build one: Walk(lengths=…, reset=…, reverse=…)."
+        raise OptionError(f"{where}: walk", "be a Walk", type(given).__name__, fix)
     lengths, reset = given.lengths, given.reset
     if reset is not None:
         has_rank(f"{where}: reset", reset, notation.axes("reset"))
@@ -204,10 +215,11 @@ def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine
     """The engine that runs: ``auto`` is the compiled core where it has this cell, else it says why not."""
     name, threads = wanted if isinstance(wanted, Engine) else (wanted, 1)
     if name not in ENGINES:
-        fix = nearest(name, ENGINES)
+        fix = nearest(str(name), ENGINES)
         raise OptionError(f"{where}: engine", f"be one of {', '.join(ENGINES)}", repr(name), fix)
-    if threads < 1:
-        raise OptionError(f"{where}: threads", "be at least 1", threads, "The calling thread is one of them.")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:  # pyright: ignore
+        rule, got = "be a whole number of at least 1", repr(threads)
+        raise OptionError(f"{where}: threads", rule, got, "The calling thread is one of them.")
     if name != "reference" and cells.CELLS.get(cell.name) is cell and native.supports(cell.name, dtype.name):
         return Engine("native", threads)
     reason = native.why_not() or f"{cell.name} has no compiled version for {dtype}"
