@@ -18,23 +18,31 @@ LAYERS: dict[str, Any] = {
     "rnn_identity": lambda **o: ours.RNN(3, 5, nonlinearity="identity", **o),
     "gru_reset_before": lambda **o: ours.GRU(3, 5, reset_after=False, **o),
 }
+CELLS: dict[str, Any] = {
+    "rnn_sigmoid": lambda **o: ours.RNNCell(3, 5, nonlinearity="sigmoid", **o),
+    "rnn_identity": lambda **o: ours.RNNCell(3, 5, nonlinearity="identity", **o),
+    "gru_reset_before": lambda **o: ours.GRUCell(3, 5, reset_after=False, **o),
+}
+DTYPES = ["float32", "float64"]
 NAMES = {"W_xh": "weight_ih_l0", "W_hh": "weight_hh_l0", "b_xh": "bias_ih_l0", "b_hh": "bias_hh_l0"}
 
 
 def reference(
     cell: str, layer: Any, x: torch.Tensor, h_0: torch.Tensor, seed: int, walk: Walk
 ) -> dict[str, Any]:
-    """What `parity.answers` gives, by the reference."""
+    """What `parity.answers` gives, by the reference in float64."""
     params = {
-        name: getattr(layer, theirs).detach().numpy()
+        name: getattr(layer, theirs).detach().double().numpy()
         for name, theirs in NAMES.items()
         if layer.bias or "W" in name
     }
-    tape = unroll.forward(cell, params, x.numpy(), {"h": h_0[0].numpy()}, walk=walk)
+    tape = unroll.forward(
+        cell, params, x.double().numpy(), {"h": h_0[0].double().numpy()}, walk=walk, engine="reference"
+    )
     generator = torch.Generator().manual_seed(seed)
     T, B, _ = x.shape
-    dh_out = torch.randn(T, B, 5, generator=generator, dtype=x.dtype).numpy()
-    dh_n = torch.randn(1, B, 5, generator=generator, dtype=x.dtype).numpy()[0]
+    dh_out = torch.randn(T, B, 5, generator=generator, dtype=x.dtype).double().numpy()
+    dh_n = torch.randn(1, B, 5, generator=generator, dtype=x.dtype).double().numpy()[0]
     unroll.backward(tape, dh_out, {"h": dh_n})
     found = {f"d{theirs}": tape.arrays[f"d{name}"] for name, theirs in NAMES.items() if name in params}
     return found | {
@@ -49,12 +57,14 @@ def reference(
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("way", ["compiled", "composite"])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_layer_is_the_reference(cell: str, bias: bool, way: str, ragged: bool):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layer_is_the_reference(cell: str, bias: bool, way: str, ragged: bool, dtype: str):
     if way == "compiled" and not native.available():
         pytest.skip(native.why_not())
     torch.manual_seed(0)
-    layer = LAYERS[cell](bias=bias, dtype=torch.float64)
-    x, h_0 = torch.randn(6, 4, 3, dtype=torch.float64), torch.randn(1, 4, 5, dtype=torch.float64)
+    kind = getattr(torch, dtype)
+    layer = LAYERS[cell](bias=bias, dtype=kind)
+    x, h_0 = torch.randn(6, 4, 3, dtype=kind), torch.randn(1, 4, 5, dtype=kind)
     lengths = [6, 0, 3, 5] if ragged else None
     reset = torch.rand(6, 4) < 0.3 if ragged else None
     walk = Walk(
@@ -71,22 +81,53 @@ def test_layer_is_the_reference(cell: str, bias: bool, way: str, ragged: bool):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         error = np.abs(found[name] - value).max() / max(1, np.abs(value).max())
-        assert error <= limit("parity"), (name, error)
+        assert error <= limit("parity", dtype), (name, error)
 
 
 @pytest.mark.parametrize("cell", LAYERS)
 @pytest.mark.parametrize(
     "options",
-    [{"num_layers": 2, "bidirectional": True}, {"batch_first": True}, {"num_layers": 3, "dropout": 0.5}],
+    [
+        {},
+        {"bias": False},
+        {"num_layers": 2, "bidirectional": True},
+        {"batch_first": True},
+        {"num_layers": 3, "dropout": 0.5},
+    ],
+    ids=str,
 )
-def test_both_ways_agree_on_stacks(cell: str, options: dict[str, Any]):
-    layer = LAYERS[cell](dtype=torch.float64, **options)
-    x = torch.randn(4, 6, 3, dtype=torch.float64)
-    found = parity.answers(layer, x)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_ways_agree_on_every_option(cell: str, options: dict[str, Any], dtype: str):
+    torch.manual_seed(0)
+    layer = LAYERS[cell](dtype=getattr(torch, dtype), **options)
+    x = torch.randn(4, 6, 3, dtype=getattr(torch, dtype))
+    agree(layer, x, dtype)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_ways_agree_on_cells(cell: str, bias: bool, dtype: str):
+    torch.manual_seed(0)
+    agree(
+        CELLS[cell](bias=bias, dtype=getattr(torch, dtype)),
+        torch.randn(6, 3, dtype=getattr(torch, dtype)),
+        dtype,
+    )
+
+
+def agree(module: Any, x: torch.Tensor, dtype: str) -> None:
+    """The kernels and torch's operations, one call of each."""
+    ours.reset_paths()
+    found = parity.answers(module, x)
     with ours.torch_path():
-        expected = parity.answers(layer, x)
+        expected = parity.answers(module, x)
+    if native.available():
+        assert ours.paths() == {"compiled": 1, "torch": 0, "composite": 1}
+    assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert np.abs(found[name] - value).max() <= limit("parity") * max(1, np.abs(value).max()), name
+        error = np.abs(found[name] - value).max() / max(1, np.abs(value).max())
+        assert error <= limit("parity", dtype), (name, error)
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
