@@ -150,7 +150,7 @@ private:
             else if (me.number > 0) sum_up_behind(me.number - 1, me.count - 1);
             behind = steps;
             to = steps.from;
-            if (!me.meet_or_part(Member::Patience::relay)) return false;
+            if (!me.meet_or_part()) return false;
         }
         sum_up_behind(me.number, me.count);
         return true;
@@ -200,13 +200,13 @@ private:
         for (Index k = 0; k < rows; ++k)
             for (Index u = units.from; u < units.to; u += kLanes<Real>)
                 apply<Cell::stages - 1>(own, share, k, u, t);
-        if (how_.by == By::units && !me.meet_or_part(Member::Patience::step)) return false;
+        if (how_.by == By::units && !me.meet_or_part()) return false;
         units = own_units(me);  // all of them, if the team has parted
         if constexpr (kGated) {
             go_back(me, own, 1, rows, own.gated, s_.H, Into::fresh);
             for (Index k = 0; k < rows; ++k)
                 for (Index u = units.from; u < units.to; u += kLanes<Real>) apply<0>(own, share, k, u, t);
-            if (how_.by == By::units && !me.meet_or_part(Member::Patience::step)) return false;
+            if (how_.by == By::units && !me.meet_or_part()) return false;
             units = own_units(me);
         }
         if (back) go_back(me, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);

@@ -162,7 +162,7 @@ private:
                 for (Index i = steps.from; i < steps.to; ++i) advance(me, own, share, i);
             else if (next.size() > 0) input_product(own, share, next, me.number - 1, me.count - 1);
             if (me.count > 1 && next.size() > 0) multiplied = next.to;
-            if (!me.meet_or_part(Member::Patience::relay)) return false;
+            if (!me.meet_or_part()) return false;
         }
         return true;
     }
@@ -220,7 +220,7 @@ private:
                     apply_panel<stage_number>(own, panels, p, first, n, own.sums + (p - from) * n * kSumLength);
             }
         }
-        return how_.by != By::units || me.meet_or_part(Member::Patience::step);
+        return how_.by != By::units || me.meet_or_part();
     }
 
     // The same for so few rows that packing W_hh would cost more than it saves.

@@ -30,7 +30,7 @@ constexpr int kSpins = 4000;
 
 // Nanoseconds: more than it takes to wake a thread; the shortest rest; and how often that may double.
 constexpr std::int64_t kLate = 300'000, kRest = 10'000'000;
-constexpr int kMostRests = 6;
+constexpr int kMostRests = 5;
 
 constexpr std::int64_t kForEver = std::int64_t(1) << 62;
 
@@ -114,10 +114,11 @@ private:
         if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
     }
 
-    // Other work wants the cores: calls do with one thread for a while, twice as long every time this repeats.
+    // Late once is chance. Late again and again means that other work wants the cores: calls do with one thread
+    // for a while, twice as long every time.
     void rest() {
+        if (rests_ > 0) crowded_until_.store(now() + (kRest << (rests_ - 1)), std::memory_order_relaxed);
         if (rests_ < kMostRests) ++rests_;
-        crowded_until_.store(now() + (kRest << rests_), std::memory_order_relaxed);
     }
 
     // As many helpers as asked for, or as many as the system gives.
@@ -210,11 +211,10 @@ void Member::meet() {
     met_ = now();
 }
 
-bool Member::meet_or_part(Patience patience) {
+bool Member::meet_or_part() {
     if (count == 1) return true;
-    const std::int64_t leg = patience == Patience::relay ? now() - met_ : 0;
-    arrive(patience == Patience::relay ? kLate + 2 * leg : 0);
-    if (patience == Patience::relay) met_ = now();
+    arrive(kLate + 2 * (now() - met_));
+    met_ = now();
     if (!team_.parted_) return true;
     count = 1;
     return number == 0;

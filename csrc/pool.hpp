@@ -35,10 +35,9 @@ public:
 
     // The same where a member whose core is busy with other work would cost the others a time slice each time.
     // If one is late, the team parts for good: member 0 goes on alone (its count is then 1), and the others are
-    // told false: leave. Late is what comes a tenth of a millisecond after a step, or some after a leg of a
-    // relay.
-    enum class Patience { step, relay };
-    bool meet_or_part(Patience patience);
+    // told false: leave. Late is what takes three times as long as the waiting member did, and is worth a
+    // thread's wake.
+    bool meet_or_part();
 
 private:
     void arrive(std::int64_t patience);
