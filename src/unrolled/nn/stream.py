@@ -154,14 +154,15 @@ class Stream:
         Raises:
             ShapeError, DtypeError, OptionError: it does not fit, or asks for a gradient.
         """
-        port = self._ports.get(getattr(x, "shape", None))  # pyright: ignore[reportArgumentType]
         if isinstance(x, np.ndarray):
+            port = self._ports.get(x.shape)
             if port is None or x.dtype != self._dtype:
                 raise self._refusal("step", x)
             np.copyto(port.x, x)
             for forward, arguments in self._calls:
                 forward(*arguments)
             return cast("Rows", port.h.copy())
+        port = self._ports.get(getattr(x, "shape", ()))
         if port is None or not self._fits(x):
             raise self._refusal("step", x)
         port.x_tensor.copy_(x.detach())
