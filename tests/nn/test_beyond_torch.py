@@ -168,3 +168,16 @@ def test_the_two_forms_of_the_gru_differ():
     before.load_state_dict(after.state_dict())
     x = torch.randn(4, 2, 3)
     assert (after(x)[0] - before(x)[0]).abs().max() > 1e-3
+
+
+@pytest.mark.skipif(not native.available(), reason="torch's products depend on the number of rows")
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_layer_called_step_by_step_has_the_bits_of_one_call(kind: str, dtype: torch.dtype):
+    layer, x = getattr(nn, kind)(19, 37, num_layers=2, dtype=dtype), torch.randn(7, 1, 19, dtype=dtype)
+    with torch.no_grad():
+        whole, state, steps = layer(x)[0], None, list[torch.Tensor]()
+        for x_t in x:
+            h_t, state = layer(x_t[None], state)
+            steps.append(h_t)
+    assert torch.equal(torch.cat(steps), whole)

@@ -70,20 +70,6 @@ def test_steps_and_chunks_are_the_whole(kind: str, options: dict[str, Any], batc
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_layer_called_step_by_step_has_the_bits_of_one_call(kind: str, dtype: torch.dtype, route: str):
-    if route != "compiled":
-        pytest.skip("torch's products depend on the number of rows")
-    layer, x = LAYERS[kind](dtype=dtype), torch.randn(7, 1, 3, dtype=dtype)
-    with torch.no_grad():
-        whole, state, steps = layer(x)[0], None, list[torch.Tensor]()
-        for x_t in x:
-            h_t, state = layer(x_t[None], state)
-            steps.append(h_t)
-    assert torch.equal(torch.cat(steps), whole)
-
-
-@pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_numpy_in_numpy_out_same_numbers(kind: str, batch: int):
     layer = LAYERS[kind](num_layers=2)
