@@ -1,23 +1,21 @@
-"""What must not change a bit inside the core: the neighbours in the batch, and where a sequence is cut.
-
-One exception is the core's own: a call of one or two rows of x in all reads the weights unpacked and sums in
-another order, so here every call has more.
-"""
+"""What must not change a bit inside the core: the neighbours in the batch, and where a sequence is cut."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 
-from tests.battery import kernels, truth
+from tests.battery import compare, kernels, truth
 from tests.battery.cases import Case
 from tests.battery.kernels import How, needs_core
 from tests.tolerances import limit
 from unrolled import native
-from unrolled.cells import Values
+from unrolled.cells import Array, Values
 from unrolled.checks import Problem
 from unrolled.tape import Walk
 
@@ -34,6 +32,10 @@ by_isa = pytest.mark.parametrize("isa", native.isas())
 by_cell = pytest.mark.parametrize("cell", CELLS)
 by_dtype = pytest.mark.parametrize("dtype", native.DTYPES)
 by_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "reverse"])
+
+
+Way: TypeAlias = Callable[[Problem, str, Sequence[int]], Values]
+"""How a sequence is run in pieces, cut before the given steps."""
 
 
 def of_rows(problem: Problem, rows: Sequence[int]) -> Problem:
@@ -114,18 +116,30 @@ def stream(problem: Problem, isa: str, cuts: Sequence[int]) -> Values:
     return {"h": h} | {f"{name}_n": value for name, value in state.items()}
 
 
+def calls(problem: Problem, isa: str, cuts: Sequence[int]) -> Values:
+    """The whole sequence through calls of their own, each beginning with the state that the last one left."""
+    pieces: list[Array] = []
+    values: Values = {}
+    for start, stop in itertools.pairwise([0, *cuts, len(problem.x)]):
+        piece = dataclasses.replace(problem, x=problem.x[start:stop], dh_out=problem.dh_out[start:stop])
+        values = kernels.forward(piece, How(isa), train=False)
+        pieces.append(values["h"])
+        initial = {state: values[f"{state}_n"] for state in problem.cell.states}
+        problem = dataclasses.replace(problem, initial=initial)
+    return {**values, "h": np.concatenate(pieces)}
+
+
 @by_isa
 @by_cell
 @by_dtype
 @pytest.mark.parametrize("B", [1, 3, 14])
-def test_step_equals_chunk_equals_whole(isa: str, cell: str, dtype: str, B: int):
+@pytest.mark.parametrize("way", [stream, calls])
+def test_step_equals_chunk_equals_whole(isa: str, cell: str, dtype: str, B: int, way: Way):
     case = Case(cell, dtype, H=37, I=9, T=12, B=B, lengths="all", reset="none")  # type: ignore[arg-type]
     problem = case.problem()
     whole = kernels.forward(problem, How(isa, 2), train=False)
     for cuts in ([*range(1, 12)], [5, 7], [1], [11], []):
-        assert {name: value.tobytes() for name, value in stream(problem, isa, cuts).items()} == {
-            name: value.tobytes() for name, value in whole.items()
-        }
+        compare.assert_same_bits([whole, way(problem, isa, cuts)])
 
 
 def test_stream_keeps_its_own_copy_of_the_weights():
