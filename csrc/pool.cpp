@@ -28,8 +28,8 @@ namespace {
 // want.
 constexpr int kSpins = 4000;
 
-// Nanoseconds: more than it takes to wake a thread; the shortest rest; and how often that may double.
-constexpr std::int64_t kLate = 300'000, kRest = 10'000'000;
+// Nanoseconds: more than waking a thread or a few page faults take; the shortest rest; and how often that may double.
+constexpr std::int64_t kLate = 2'000'000, kRest = 10'000'000;
 constexpr int kMostRests = 5;
 
 constexpr std::int64_t kForEver = std::int64_t(1) << 62;

@@ -30,6 +30,7 @@ KINDS = {
     "impatient": [
         STEADY,
         Alteration("pool.cpp", "constexpr int kSpins = 4000;", "constexpr int kSpins = 0;"),
+        Alteration("pool.cpp", "arrive(kLate + 2 * (now() - met_));", "arrive(0);"),
     ],
     "fenced": [
         STEADY,
