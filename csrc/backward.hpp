@@ -32,8 +32,8 @@ public:
         Index* b;
         PackedFactors<Real> packed;
     };
-    // A block of steps: a row for every step of every sequence in it. Two, so that one is summed up while no
-    // thread yet overwrites it.
+    // A block of steps: a row for every step of every sequence in it. A relay has two: one is filled while the
+    // other is summed up.
     struct Block {
         Real *da, *dh;                        // [rows, D*H]; with a projection [rows, P]
         const Real **x, **h_before, **saved;  // what entered at that row
@@ -41,9 +41,8 @@ public:
     };
 
     void take_shared(Arena& arena) {
-        const Index widest = s_.R() > s_.H ? s_.R() : s_.H, block_rows = block_steps_ * order_.rows;
         panels_.take(arena, s_, order_.steps > 1 || f_.dh_0 || (kGated && f_.h_0), bool(f_.dx));
-        walk_.zeros = arena.take<Real>(widest);
+        walk_.zeros = arena.take<Real>(s_.R() > s_.H ? s_.R() : s_.H);
         carry_ = arena.take<Real>(order_.rows * s_.R());
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
         if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
@@ -51,26 +50,25 @@ public:
         db_ = arena.take<Real>(d_h() + kPanelWidth<Real>);
         narrow_ = s_.I < kLanes<Real> ? arena.take<Real>(s_.I * gh()) : nullptr;
         for (Block& block : blocks_) {
-            block.da = arena.take<Real>(block_rows * d_h() + kPanelWidth<Real>);
-            block.dh = s_.P ? arena.take<Real>(block_rows * s_.P + kPanelWidth<Real>) : nullptr;
-            block.x = arena.take<const Real*>(block_rows);
-            block.h_before = arena.take<const Real*>(block_rows);
-            block.saved = arena.take<const Real*>(block_rows);
-            block.dx = arena.take<Real*>(block_rows);
+            if (&block != blocks_ && how_.by != By::products) break;
+            block.da = arena.take<Real>(block_rows() * d_h() + kPanelWidth<Real>);
+            block.dh = s_.P ? arena.take<Real>(block_rows() * s_.P + kPanelWidth<Real>) : nullptr;
+            for (const Real*** each : {&block.x, &block.h_before, &block.saved})
+                *each = arena.take<const Real*>(block_rows());
+            block.dx = arena.take<Real*>(block_rows());
         }
     }
     Own take_own(Arena& arena) const {
         Own own;
-        const Index rows = order_.rows, block_rows = block_steps_ * rows;
-        const Index longest = block_rows + d_h() + s_.P;
-        own.list = arena.take<const Real*>(longest);
+        const Index rows = order_.rows;
+        own.list = arena.take<const Real*>(block_rows() + d_h() + s_.P);
         for (const Real*** each :
              {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
             *each = arena.take<const Real*>(rows);
         for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
         own.b = arena.take<Index>(rows);
         const Index columns = gh() > s_.P ? gh() : s_.P, sharers = how_.by == By::rows ? how_.threads : 1;
-        own.packed = PackedFactors<Real>::take(arena, block_rows, columns / sharers + kGroup);
+        own.packed = PackedFactors<Real>::take(arena, block_rows(), columns / sharers + kGroup);
         return own;
     }
 
@@ -90,13 +88,15 @@ private:
     static constexpr int kFirstH = Cell::h_column[0];  // da's first column of hw
     static constexpr bool kGated = Cell::stages == 2;
 
+    Index block_rows() const { return block_steps_ * order_.rows; }
     Index d_h() const { return Cell::da_columns * s_.H; }
     Index gh() const { return Cell::gates * s_.H; }
 
     // Long enough that the products of a block are real products; from the shape alone, never from the threads.
     Index block_steps() const {
         const Index rows = s_.H <= 256 ? 256 : s_.H <= 512 ? 512 : 1024;
-        return s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
+        const Index steps = s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
+        return steps < order_.steps ? steps : order_.steps;
     }
 
     // The block of steps that ends before `to`.
@@ -123,12 +123,12 @@ private:
 
     // Divided by rows or units: all go through a block, then all sum it up.
     bool run_together(Member& me, const Own& own, const Share& share) {
-        int which = 0;
-        for (Index to = order_.steps; to > 0; which ^= 1) {
+        for (Index to = order_.steps; to > 0;) {
+            if (to < order_.steps) me.meet();  // nobody still reads the block
             const Part steps = block_before(to);
-            if (!go_through(me, own, share, blocks_[which], steps)) return false;
+            if (!go_through(me, own, share, blocks_[0], steps)) return false;
             me.meet();
-            sum_up(own, blocks_[which], rows_of(steps), to == order_.steps, me.number, me.count);
+            sum_up(own, blocks_[0], rows_of(steps), to == order_.steps, me.number, me.count);
             to = steps.from;
         }
         return true;

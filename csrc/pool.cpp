@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -28,7 +29,8 @@ namespace {
 // want.
 constexpr int kSpins = 4000;
 
-// Nanoseconds: more than waking a thread or a few page faults take; the shortest rest; and how often that may double.
+// Nanoseconds: more than waking a thread or a few page faults take; the shortest rest; and how often that may
+// double.
 constexpr std::int64_t kLate = 2'000'000, kRest = 10'000'000;
 constexpr int kMostRests = 5;
 
@@ -46,6 +48,17 @@ std::int64_t now() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(
                std::chrono::steady_clock::now().time_since_epoch())
         .count();
+}
+
+// For how long the calling thread has had no core, from some fixed point on.
+std::int64_t idle() {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+    timespec worked;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
+    return now() - (std::int64_t(worked.tv_sec) * 1'000'000'000 + worked.tv_nsec);
+#else
+    return now();  // unknown: all of it
+#endif
 }
 
 // Spins while it is short, then lets others run; after `patience` nanoseconds more, calls late().
@@ -170,7 +183,7 @@ Pool* pool = new Pool;
 const int renewed_after_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
 #endif
 
-constexpr std::size_t kKept = std::size_t(32) << 20;
+constexpr std::size_t kKept = std::size_t(64) << 20;
 constexpr std::size_t kAlignment = 64;
 
 void* aligned(std::size_t bytes) {
@@ -196,7 +209,7 @@ void Member::arrive(std::int64_t patience) {
     if (team_.waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
         team_.waiting_.store(0, std::memory_order_relaxed);
         // The last to come decides for all, so that all know the same.
-        team_.parted_ = team_.late_.load(std::memory_order_relaxed);
+        team_.parted_ = team_.late_.exchange(false, std::memory_order_relaxed) && went_without_core();
         team_.round_.store(round + 1, std::memory_order_release);
     } else {
         wait_until([&] { return team_.round_.load(std::memory_order_acquire) != round; }, patience,
@@ -204,7 +217,15 @@ void Member::arrive(std::int64_t patience) {
     }
 }
 
-Member::Member(Team& team, int number) : number(number), count(team.size_), team_(team), met_(now()) {}
+Member::Member(Team& team, int number)
+    : number(number), count(team.size_), team_(team), met_(now()), idle_(idle()) {}
+
+// Half of the time that made it late, and not working.
+bool Member::went_without_core() {
+    const std::int64_t before = idle_;
+    idle_ = idle();
+    return 2 * (idle_ - before) >= now() - met_;
+}
 
 void Member::meet() {
     arrive(kForEver);

@@ -35,14 +35,16 @@ public:
 
     // The same where a member whose core is busy with other work would cost the others a time slice each time.
     // If one is late, the team parts for good: member 0 goes on alone (its count is then 1), and the others are
-    // told false: leave. Late is what takes three times as long as the waiting member did, and is worth a
-    // thread's wake.
+    // told false: leave. Late is who had no core for three times as long as the waiting member worked, and for
+    // as long as waking a thread takes; who was busy all the while, say with page faults, is not.
     bool meet_or_part();
 
 private:
     void arrive(std::int64_t patience);
+    bool went_without_core();
     Team& team_;
-    std::int64_t met_;  // when this member last met the others
+    std::int64_t met_;   // when this member last met the others
+    std::int64_t idle_;  // what it had gone without a core by then
 };
 
 // Threads held for one call. Where the cores are wanted by others, another call holds the pool, or the system
