@@ -7,6 +7,9 @@
     ├── LengthsError       (ValueError)      lengths that the batch cannot have
     ├── NonFiniteError     (ValueError)      NaN or infinity where a check was asked for
     ├── NotKeptError       (AttributeError)  a tape without the array that is asked of it
+    ├── DataError          (ValueError)      data that cannot be read, or are too few for what is asked
+    ├── RunError           (ValueError)      a folder that is no run, or a run whose files do not go together
+    ├── StorageError       (OSError)         what was to be kept could not be written
     └── UnavailableError   (RuntimeError)    this build or this machine cannot do it
 
 Each also derives from Python's own class in brackets, so that ``except ValueError`` works.
@@ -58,6 +61,18 @@ class NonFiniteError(UnrolledError, ValueError):
 
 class NotKeptError(UnrolledError, AttributeError):
     """A tape is asked for an array that was not kept when it was recorded."""
+
+
+class DataError(UnrolledError, ValueError):
+    """Data that cannot be read, or are too few for what is asked."""
+
+
+class RunError(UnrolledError, ValueError):
+    """A folder that is no run, or a run whose files are damaged or do not go together."""
+
+
+class StorageError(UnrolledError, OSError):
+    """What was to be kept could not be written."""
 
 
 class UnavailableError(UnrolledError, RuntimeError):
