@@ -1,0 +1,102 @@
+"""A config as text: read from TOML of any version, written with comments, changed by what a person types."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from msgspec import structs
+
+from unrolled.config.language_model import FIELDS, SCHEMA, SECTIONS, LanguageModelConfig
+from unrolled.errors import DataError, OptionError, nearest
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From the fields of one schema to those of the next; an entry, once written, is kept for ever."""
+
+ALIASES = {"lr": "learning_rate", "optimizer": "optimiser"}
+"""Short or American names that are understood where a person types, and nowhere else."""
+
+
+def load(path: str | Path) -> LanguageModelConfig:
+    """Reads a config from a TOML file; fields that it leaves out have their defaults.
+
+    Raises:
+        DataError: the file is not there, or no TOML.
+        OptionError: a field that does not exist, or a value that cannot be.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        got = getattr(error, "strerror", None) or error
+        raise DataError(f"config: {path}", "be a readable file", got, "Name a TOML file.") from error
+    return loads(text, str(path))
+
+
+def loads(text: str, where: str = "config") -> LanguageModelConfig:
+    """Reads a config from TOML text, as `load` does; ``where`` names the text in errors."""
+    try:
+        fields: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(where, "be TOML", str(error), 'Texts need quotes: cell = "gru".') from error
+    return override(LanguageModelConfig(), migrated(fields, where), where)
+
+
+def migrated(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """Brings fields that an earlier version wrote to the present schema, one step at a time.
+
+    Raises:
+        OptionError: a later version wrote them.
+    """
+    version = fields.get("schema", SCHEMA)
+    if type(version) is not int or not 1 <= version <= SCHEMA:
+        fix = "A later version wrote this: pip install --upgrade unrolled."
+        raise OptionError(f"{where}: schema", f"be a whole number from 1 to {SCHEMA}", version, fix)
+    for earlier in range(version, SCHEMA):
+        fields = {**MIGRATIONS[earlier](fields), "schema": earlier + 1}
+    return fields
+
+
+def override(
+    config: LanguageModelConfig, given: Mapping[str, object], where: str = "config"
+) -> LanguageModelConfig:
+    """A config with some fields changed; a value may be a text, as typed on a command line.
+
+    Durations are read as ``10m``, ``1h30m`` or seconds, switches as ``on`` and ``off``, ``length`` also as
+    ``whole``; hyphens in names count as underscores.
+
+    Raises:
+        OptionError: a field that does not exist, or a value that cannot be.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in given.items():
+        name = key.replace("-", "_")
+        name = ALIASES.get(name, name)
+        if name not in FIELDS:
+            raise OptionError(f"{where}: the field", "be one that exists", key, nearest(name, FIELDS))
+        changes[name] = FIELDS[name].value(value)
+    return structs.replace(config, **changes)
+
+
+def dumps(config: LanguageModelConfig) -> str:
+    """The config as TOML, complete, every field with its meaning as a comment."""
+    lines: list[str] = []
+    for name, field in FIELDS.items():
+        if name in SECTIONS:
+            lines += ["", f"# {SECTIONS[name]}"]
+        lines.append(f"{f'{name} = {_toml(getattr(config, name))}':<27} # {field.help}")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def changes(config: LanguageModelConfig) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
+    pairs = ((name, getattr(config, name)) for name in FIELDS)
+    return {name: value for name, value in pairs if value != FIELDS[name].default}
+
+
+def _toml(value: Any) -> str:
+    """One value in TOML, lists on one line."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
