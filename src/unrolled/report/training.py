@@ -1,0 +1,283 @@
+"""A training as a person sees it: the box before it, the bar and rows during it, the result beside baselines.
+
+Progress goes to stderr, the result to stdout. Where stderr is no terminal, the same is said in plain lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import log
+from textwrap import indent
+from time import monotonic
+from typing import Self
+
+from rich.box import ROUNDED
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from unrolled.report.wording import clock, visible
+
+LIVE, LINES = 0.2, 5.0
+"""Seconds between two pictures of the bar, and between two plain lines of progress."""
+
+WIDEST = 100
+"""Columns of the bar and the box at most: the eye does not travel further."""
+
+BAR = 20
+"""Columns of the longest bar of the result."""
+
+ROW = "{:>10}{:>9}{:>11}{:>11}{:>11}{:>10}  "
+"""An evaluation: update, epoch, loss in training, held out, the same in bits, time."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a training goes.
+
+    Units: ``loss`` in nats a token and ``clipped`` as a share of updates, both since the last report; time in
+    seconds; ``rate`` is the learning rate, ``gradient_norm`` that before clipping.
+    """
+
+    update: int
+    updates: int
+    epoch: float
+    epochs: float
+    tokens_per_second: float
+    loss: float
+    rate: float
+    gradient_norm: float
+    clipped: float
+    seconds_left: float
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done."""
+        return min(1.0, self.update / max(1, self.updates))
+
+    def __str__(self) -> str:
+        return (
+            f"loss {self.loss:.3f} nats, {bits(self.loss):.3f} bits  learning rate {self.rate:.2g}  "
+            f"gradient {self.gradient_norm:.2g}, clipped {self.clipped:.0%}"
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Losses at one point of a training.
+
+    Units: nats a token, ``train_loss`` the mean since the last evaluation.
+    """
+
+    update: int
+    epoch: float
+    train_loss: float
+    valid_loss: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A model or a baseline on the judged text; the first of several is the model in question.
+
+    Units: ``nats`` and ``perplexity`` a token; either is missing where nothing is predicted token by token.
+    """
+
+    name: str
+    nats: float | None
+    bits_per_character: float
+    perplexity: float | None
+    remark: str = ""
+
+
+class Display:
+    """Shows a training as it goes; as a context it leaves the terminal in order, whatever happens.
+
+    ``quiet`` leaves out all but the result; with ``json`` the result is left to whoever prints it as data.
+
+    Example:
+        >>> with Display(quiet=True) as display:
+        ...     display.note("nobody sees this")
+    """
+
+    def __init__(
+        self,
+        quiet: bool = False,
+        json: bool = False,
+        progress: Console | None = None,
+        results: Console | None = None,
+    ) -> None:
+        self.quiet, self.json = quiet, json
+        self._progress = progress or Console(stderr=True, highlight=False)
+        self._results = results or Console(highlight=False)
+        self._live: Live | None = None
+        self._has_head = False
+        self._started = self._shown = monotonic()
+        self._pending: list[tuple[int, Progress]] = []
+        self._update = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a bar can move."""
+        return self._progress.is_terminal and not self._progress.is_dumb_terminal
+
+    def begin(self, facts: Sequence[tuple[str, str]], title: str = "unrolled train lm") -> None:
+        """Shows the box: what is about to be trained, on what, how long, and where it is kept."""
+        self._started = self._shown = monotonic()
+        if self.quiet:
+            return
+        if not self.is_live:
+            width = max(len(name) for name, _ in facts)
+            self._say("\n".join([title, *(f"  {name:{width}}  {value}" for name, value in facts)]))
+            return
+        grid = Table.grid(padding=(0, 3, 0, 0))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in facts:
+            grid.add_row(name, Text(value))
+        width = min(WIDEST, self._progress.width)
+        box = Panel(grid, box=ROUNDED, title=f"[bold]{title}[/]", title_align="left", border_style="dim")
+        self._progress.print(Padding(box, (1, 0)), width=width)
+
+    def progress(self, p: Progress) -> None:
+        """Moves the bar, or says a plain line; what comes too soon is added to the next that is shown."""
+        if self.quiet:
+            return
+        self._pending.append((max(1, p.update - self._update), p))
+        self._update = p.update
+        if monotonic() - self._shown < (LIVE if self.is_live else LINES):
+            return
+        p, self._shown = mean(self._pending), monotonic()
+        self._pending.clear()
+        if self.is_live:
+            self._picture(p)
+        else:
+            done = f"{p.share:4.0%}  update {p.update:,} of {p.updates:,}"
+            self._say(f"{done}  {p}  {p.tokens_per_second:,.0f} tokens/s  {clock(p.seconds_left)} left")
+
+    def evaluation(self, e: Evaluation) -> None:
+        """Adds a row of losses."""
+        if self.quiet:
+            return
+        if not self._has_head:
+            names = ("update", "epoch", "training", "held out", "in bits", "time")
+            self._say(Text(ROW.format(*names).rstrip(), "dim"))
+            self._has_head = True
+        row = ROW.format(
+            f"{e.update:,}",
+            f"{e.epoch:.2f}",
+            f"{e.train_loss:.4f}",
+            f"{e.valid_loss:.4f}",
+            f"{bits(e.valid_loss):.4f}",
+            clock(monotonic() - self._started),
+        )
+        self._say(Text.assemble(row, ("best", "green")) if e.best else row.rstrip())
+
+    def sample(self, text: str) -> None:
+        """Shows text that the model wrote."""
+        if not self.quiet and text:
+            written = visible(text).strip("\n")
+            block = Padding(Text(written, "italic cyan"), (1, 4))
+            self._say(block if self.is_live else f"\n{indent(written, '    ')}\n")
+
+    def note(self, text: str) -> None:
+        """Says something that one should know."""
+        if not self.quiet:
+            self._say(Text.assemble(("note: ", "yellow"), text))
+
+    def result(
+        self, title: str, rows: Sequence[ResultRow], unit: str, next_commands: Sequence[str] = ()
+    ) -> None:
+        """Shows the model (the first row) among the baselines, best first, and commands to go on with.
+
+        ``unit`` is what a token is: ``character``, ``byte``, ``word`` or ``piece``.
+        """
+        self._stop()
+        if self.json:
+            return
+        out = self._results
+        out.print(f"\n{title}", style="bold", soft_wrap=True)
+        table = comparison(rows, unit)
+        room = out.width - out.measure(table).maximum - 2
+        out.print(comparison(rows, unit, min(BAR, room)) if room >= BAR // 3 else table)
+        if next_commands:
+            out.print("\nNext", style="bold")
+            for command in next_commands:
+                out.print(Text(f"  {command}"), soft_wrap=True)
+
+    def _say(self, what: RenderableType) -> None:
+        """Prints above the bar; plain lines are never wrapped."""
+        self._progress.print(what, soft_wrap=not self.is_live, markup=False)
+
+    def _picture(self, p: Progress) -> None:
+        if not self._live:
+            self._live = Live(console=self._progress, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(picture(p, min(WIDEST, self._progress.width)), refresh=True)
+
+    def _stop(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+
+def picture(p: Progress, width: int) -> RenderableType:
+    """The bar, ``width`` columns wide, and below it the numbers."""
+    epoch = f"epoch {p.epoch:.1f} of {p.epochs:.4g}"
+    left = f"{p.share:.0%}  {p.tokens_per_second:,.0f} tokens/s  {clock(p.seconds_left)} left"
+    bar = ProgressBar(total=1.0, completed=p.share, width=max(8, width - len(epoch) - len(left) - 6))
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_row(Text(f" {epoch}"), bar, Text(left))
+    return Group(line, Text(f" {p}", style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def comparison(rows: Sequence[ResultRow], unit: str, bar: int = 0) -> Table:
+    """The rows, best first, the first given in bold; with a ``bar``, each has one, the longest that wide."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
+    table.add_column(no_wrap=True)
+    if bar:
+        table.add_column(no_wrap=True)
+    short = "char" if unit == "character" else unit
+    for head in (f"bits a\n{'byte' if unit == 'byte' else 'char'}", f"nats a\n{short}", "\nperplexity"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column()
+    most = max(row.bits_per_character for row in rows)
+    for row in sorted(rows, key=lambda row: row.bits_per_character):
+        style = "bold green" if row is rows[0] else ""
+        line = "━" * max(1, round(bar * row.bits_per_character / most))
+        table.add_row(
+            Text(row.name, style),
+            *[Text(line, style or "dim")] * bool(bar),
+            Text(f"{row.bits_per_character:.3f}", style),
+            Text("" if row.nats is None else f"{row.nats:.3f}", style),
+            Text("" if row.perplexity is None else f"{row.perplexity:,.2f}", style),
+            Text(row.remark, "dim"),
+        )
+    return table
+
+
+def mean(reports: Sequence[tuple[int, Progress]]) -> Progress:
+    """The last of several reports, its loss, norm and share of clipped updates the means over all updates."""
+    updates = sum(count for count, _ in reports)
+
+    def over(name: str) -> float:
+        return sum(count * getattr(p, name) for count, p in reports) / updates
+
+    means = {name: over(name) for name in ("loss", "gradient_norm", "clipped")}
+    return replace(reports[-1][1], **means)
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / log(2)

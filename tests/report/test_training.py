@@ -1,0 +1,121 @@
+"""What a training shows: the same facts as a box and a bar on a terminal, and as plain lines elsewhere."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from unrolled.report import training
+from unrolled.report.training import Display, Evaluation, Progress, ResultRow
+
+ROWS = [
+    ResultRow("this model", 1.2, 1.731, 3.32, "best at update 90"),
+    ResultRow("uniform", 4.5, 6.492, 90.0),
+    ResultRow("xz given the training text", None, 1.5, None),
+]
+
+
+def report(update: int, loss: float = 2.0, clipped: float = 0.0) -> Progress:
+    return Progress(update, 100, 0.5, 2, 1234.0, loss, 1e-3, 0.5, clipped, 62)
+
+
+class Screen:
+    """A display that writes into memory, on a terminal or not."""
+
+    def __init__(self, monkeypatch, terminal: bool, width: int = 80, **how: bool) -> None:
+        monkeypatch.setattr(training, "LIVE", 0)
+        monkeypatch.setattr(training, "LINES", 0)
+        monkeypatch.delenv("TERM", raising=False)
+        self.progress, self.results = io.StringIO(), io.StringIO()
+        consoles = [
+            Console(file=file, force_terminal=terminal, width=width, highlight=False)
+            for file in (self.progress, self.results)
+        ]
+        self.display = Display(progress=consoles[0], results=consoles[1], **how)
+
+
+@pytest.fixture
+def plain(monkeypatch) -> Screen:
+    return Screen(monkeypatch, terminal=False)
+
+
+def everything(display: Display) -> None:
+    with display:
+        display.begin([("data", "book.txt"), ("saved in", "runs/" + "x" * 100)])
+        display.progress(report(25))
+        display.evaluation(Evaluation(25, 0.5, 2.1, 2.0, best=True))
+        display.sample("once [bold]upon\na \x1b[31mtime")
+        display.note("one thing")
+        display.result("Judged on 10 characters", ROWS, "character", ["unrolled generate last"])
+
+
+def test_without_a_terminal_there_are_whole_plain_lines(plain: Screen):
+    everything(plain.display)
+    said = plain.progress.getvalue()
+    assert "\x1b" not in said
+    assert "\r" not in said
+    assert f"  saved in  runs/{'x' * 100}\n" in said
+    assert " 25%  update 25 of 100  loss 2.000 nats, 2.885 bits" in said
+    assert "1,234 tokens/s  1:02 left\n" in said
+    assert "    once [bold]upon\n    a ␛[31mtime\n" in said
+    assert "note: one thing\n" in said
+    assert re.search(r"25 +0\.50 +2\.1000 +2\.0000 +2\.8854 +0:00  best\n", said)
+
+
+def test_terminal_has_a_box_and_a_bar_that_goes_away(monkeypatch):
+    screen = Screen(monkeypatch, terminal=True)
+    everything(screen.display)
+    said = screen.progress.getvalue()
+    assert "╭─" in said
+    assert "━" in said
+    assert "epoch 0.5 of 2" in said
+    assert "\x1b[31m" not in said, "what the model writes cannot command the terminal"
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l"), "the cursor is shown again"
+
+
+def test_cursor_comes_back_after_an_error(monkeypatch):
+    screen = Screen(monkeypatch, terminal=True)
+    with pytest.raises(KeyboardInterrupt), screen.display as display:
+        display.progress(report(1))
+        raise KeyboardInterrupt
+    said = screen.progress.getvalue()
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_of_box_bar_or_result_is_cut(monkeypatch, width: int):
+    screen = Screen(monkeypatch, terminal=True, width=width)
+    everything(screen.display)
+    assert "…" not in screen.progress.getvalue() + screen.results.getvalue()
+
+
+def test_reports_between_two_lines_are_averaged_by_their_updates(monkeypatch, plain: Screen):
+    monkeypatch.setattr(training, "LINES", 1e9)
+    plain.display.progress(report(10, loss=4.0, clipped=1.0))
+    monkeypatch.setattr(training, "LINES", 0)
+    plain.display.progress(report(40, loss=2.0, clipped=0.0))
+    assert "update 40 of 100  loss 2.500 nats" in plain.progress.getvalue()
+    assert "clipped 25%" in plain.progress.getvalue()
+
+
+def test_result_is_sorted_and_missing_numbers_are_left_out(plain: Screen):
+    plain.display.result("Judged", ROWS, "word", ["unrolled generate last"])
+    lines = plain.results.getvalue().splitlines()
+    first_words = [line.split()[0] for line in lines if line.strip()]
+    assert [word for word in first_words if word in ("xz", "this", "uniform")] == ["xz", "this", "uniform"]
+    assert "nats a" in plain.results.getvalue()
+    assert "  unrolled generate last" in lines
+
+
+def test_quiet_says_the_result_alone(monkeypatch):
+    screen = Screen(monkeypatch, terminal=False, quiet=True)
+    everything(screen.display)
+    assert screen.progress.getvalue() == ""
+    assert "this model" in screen.results.getvalue()
+
+
+def test_json_leaves_the_result_to_others(monkeypatch):
+    screen = Screen(monkeypatch, terminal=False, json=True)
+    everything(screen.display)
+    assert screen.results.getvalue() == ""
