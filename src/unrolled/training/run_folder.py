@@ -1,0 +1,304 @@
+"""The folder of one training run: what lies where, which run a name means, and who may write it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+import unrolled
+from unrolled import native
+from unrolled.errors import OptionError, RunError, StorageError, nearest, note
+from unrolled.training import checkpoint, storage
+from unrolled.training.journal import Journal
+
+if sys.platform != "win32":
+    import fcntl
+
+PARENT = "UNROLLED_RUNS"
+"""The environment variable that says where runs are kept, in place of ``runs`` in the current folder."""
+
+
+def parent_folder() -> Path:
+    """Where runs are kept unless a place is given."""
+    return Path(os.environ.get(PARENT) or "runs")
+
+
+class RunFolder:
+    """A run's folder; `create` makes one, `open` finds one.
+
+    The files of the best weights (``config.json``, ``model.safetensors``, ``tokenizer.json``, ``README.md``) are
+    a whole model by themselves; ``last/`` is what `resume` goes on from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.resolve().name
+        self.config = path / "config.toml"
+        self.config_json = path / "config.json"
+        self.tokenizer = path / "tokenizer.json"
+        self.data = path / "data.safetensors"
+        self.model = path / "model.safetensors"
+        self.last = path / "last"
+        self.metrics = path / "metrics.jsonl"
+        self.card = path / "README.md"
+        self.env = path / "env.json"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, config: str, name: str, parent: Path | None = None) -> Self:
+        """Makes the folder of a new run and writes its configuration, TOML.
+
+        Raises:
+            OptionError: a name that no folder can have.
+            RunError: there is a folder of that name.
+            StorageError: the disk is full, or will not take it.
+        """
+        if name in ("", ".", "..", "last") or set(name) & set('/\\:*?"<>|\0'):
+            fix = "Choose another with --name."
+            raise OptionError("run: name", "be that of a folder, and not last", repr(name), fix)
+        path = (parent or parent_folder()) / name
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            fix = f"Choose another with --name, or go on with it: unrolled resume {name}"
+            raise RunError(f"run: {path}", "be new", "a folder that is there", fix) from error
+        except OSError as error:
+            raise storage.refusal(path, error) from error
+        folder = cls(path)
+        try:
+            folder.last.mkdir()
+            storage.write(folder.config, config)
+        except OSError as error:
+            folder.discard()
+            raise error if isinstance(error, StorageError) else storage.refusal(path, error) from error
+        return folder
+
+    @classmethod
+    def open(cls, run: str | Path, parent: Path | None = None) -> Self:
+        """The run of a path, of a name among those in the parent folder, or the one trained ``last``.
+
+        Raises:
+            RunError: there is none; the nearest name is given.
+        """
+        parent = parent or parent_folder()
+        names = {folder.name: folder.path for folder in _runs(parent)}
+        if str(run) == "last" and names:
+            return cls(max(names.values(), key=_changed))
+        for path in (Path(run), parent / run):
+            if (path / "config.toml").is_file():
+                return cls(path)
+        fix = "Train one: unrolled train lm TEXT"
+        if names:
+            fix = nearest(str(run), names) + " See all of them: unrolled runs"
+        got = "a folder without config.toml" if Path(run).is_dir() else f"none, and none in {parent}"
+        raise RunError(f"run: {run}", "be a run's folder, a run's name or last", got, fix)
+
+    @property
+    def journal(self) -> Journal:
+        """The rows of ``metrics.jsonl``."""
+        return Journal(self.metrics)
+
+    @property
+    def covers(self) -> dict[str, Path]:
+        """What a checkpoint answers for besides itself, for reading it."""
+        return {file.name: file for file in (self.config, self.tokenizer)}
+
+    @cached_property
+    def sealed(self) -> dict[str, str]:
+        """The digests of `covers` when first asked for, for writing checkpoints; ask when training begins.
+
+        Raises:
+            RunError: one of them cannot be read.
+        """
+        return {name: checkpoint.digest(file) for name, file in self.covers.items()}
+
+    def write_config_json(self, contents: Mapping[str, Any]) -> None:
+        """Writes what a reader of the weights must know, ``config.json``; raises StorageError."""
+        storage.write(self.config_json, json.dumps(contents, indent=2) + "\n")
+
+    def write_card(self, text: str) -> None:
+        """Writes the model's card, Markdown; raises StorageError."""
+        storage.write(self.card, text)
+
+    def write_env(self) -> None:
+        """Writes with what, where and when it was trained; raises StorageError."""
+        storage.write(self.env, json.dumps(_environment(), indent=2) + "\n")
+
+    def discard(self) -> None:
+        """Removes a run that failed before it kept anything; one with weights or a checkpoint stays."""
+        if not self.model.exists() and not list(self.last.glob("*.safetensors")):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Generator[None]:
+        """Keeps every other process from training in this folder, and removes what a killed one left half-written.
+
+        The lock is the system's: it ends with the process, however that ends.
+
+        Raises:
+            RunError: another process trains here; its number is given.
+        """
+        path = self.path / ".lock"
+        descriptor = _locked(path)
+        try:
+            for folder in (self.path, self.last):
+                storage.sweep(folder)
+            yield
+        finally:
+            path.unlink(
+                missing_ok=True
+            )  # before it is let go, so that no one locks a name that is about to end
+            os.close(descriptor)
+
+    def training(self) -> bool:
+        """Whether a process trains in this folder now."""
+        try:
+            descriptor = os.open(self.path / ".lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A line about one run.
+
+    Units: changed is seconds since 1970; valid_loss is the best of the held-out slice, in nats a token; update
+    is the last that the journal tells of.
+    """
+
+    name: str
+    path: str
+    changed: float
+    training: bool
+    finished: bool
+    update: int | None
+    valid_loss: float | None
+
+
+def list_runs(parent: Path | None = None) -> list[Summary]:
+    """All runs in a folder, the one trained last first; a run with a damaged journal has no numbers."""
+    folders = sorted(_runs(parent or parent_folder()), key=lambda folder: -_changed(folder.path))
+    return [_summary(folder) for folder in folders]
+
+
+def run_name(task: str, source: str) -> str:
+    """A name for a new run, of its task, what it reads and when: ``lm-book-20260131-235959``."""
+    stem = re.sub(r"[^\w.-]+", "-", Path(source).stem).strip("-.") or "text"
+    return f"{task}-{stem[:40]}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+# -------------------------------------------------------------------------------------------- inside
+
+
+def _runs(parent: Path) -> list[RunFolder]:
+    return [RunFolder(config.parent) for config in sorted(parent.glob("*/config.toml"))]
+
+
+def _changed(path: Path) -> float:
+    """When a run's training last wrote something, seconds since 1970."""
+    files = (path / name for name in ("config.toml", "metrics.jsonl", f"last/{checkpoint.NEWEST}"))
+    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+
+
+def _summary(folder: RunFolder) -> Summary:
+    try:
+        rows = folder.journal.rows()
+    except RunError:
+        rows = []
+    losses = [row["valid_loss"] for row in rows if row.get("valid_loss") is not None]
+    updates = [row["update"] for row in rows if "update" in row]
+    return Summary(
+        name=folder.name,
+        path=str(folder.path),
+        changed=_changed(folder.path),
+        training=folder.training(),
+        finished=folder.card.exists(),
+        update=updates[-1] if updates else None,
+        valid_loss=min(losses, default=None),
+    )
+
+
+def _locked(path: Path) -> int:
+    """A descriptor of the lock file that this process has locked."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise storage.refusal(path, error) from error
+        if not _try_lock(descriptor):
+            owner = os.read(descriptor, 20).decode(errors="replace") or "?"
+            os.close(descriptor)
+            fix = "Wait for it, or end it: kill " + owner
+            raise RunError(f"run: {path.parent}", "be trained by one process", f"process {owner}", fix)
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            os.write(descriptor, str(os.getpid()).encode())
+            return descriptor
+        os.close(descriptor)  # its owner removed it in between: the lock was of a file without a name
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Locks an open file if no other process has; the lock ends when the file is closed."""
+    if sys.platform == "win32":
+        note("runs are not locked on Windows: see to it that no two processes train in one folder")
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _environment() -> dict[str, Any]:
+    """What the numbers of a run may depend on."""
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "unrolled": unrolled.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: _version(package) for package in ("torch", "numpy", "safetensors", "tokenizers")},
+        "machine": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "compiled_core": native.isa() if native.available() else native.why_not(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of this source tree; None where the package is installed without one."""
+    tree = Path(__file__).parents[3]
+    if not (tree / ".git").exists():
+        return None
+    git = ["git", "-C", str(tree), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
