@@ -76,9 +76,14 @@ def test_terminal_has_a_box_and_a_bar_that_goes_away(monkeypatch):
 
 def test_cursor_comes_back_after_an_error(monkeypatch):
     screen = Screen(monkeypatch, terminal=True)
-    with pytest.raises(KeyboardInterrupt), screen.display as display:
-        display.progress(report(1))
-        raise KeyboardInterrupt
+
+    def stopped() -> None:
+        with screen.display as display:
+            display.progress(report(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     said = screen.progress.getvalue()
     assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
 

@@ -32,6 +32,7 @@ class LanguageModelConfig(Struct, frozen=True, kw_only=True):
         OptionError: a value of another type, outside its limits, or at odds with another field.
 
     Example:
+        >>> from unrolled.config import override
         >>> override(LanguageModelConfig(), {"hidden": "512", "budget": "10m"}).budget
         600.0
     """
@@ -97,7 +98,9 @@ class LanguageModelConfig(Struct, frozen=True, kw_only=True):
         Share, Meta(description="decay of a moving average of the weights, which is judged and kept; 0: none")
     ] = 0.0
 
-    evaluate_every: Annotated[int, at_least(0, "updates between evaluations; 0: 10 times in the run")] = 0
+    evaluate_every: Annotated[
+        int, at_least(0, "updates between evaluations; 0: each epoch, or 20 times a run")
+    ] = 0
     patience: Annotated[int, at_least(0, "evaluations without a better loss before stopping; 0: never")] = 0
     sample: Annotated[int, at_least(0, "characters of a sample at an evaluation; 0: none")] = 200
     checkpoint_every: Annotated[Seconds, Meta(gt=0, description="time between checkpoints")] = 60.0
