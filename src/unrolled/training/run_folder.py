@@ -42,8 +42,8 @@ def parent_folder() -> Path:
 class RunFolder:
     """A run's folder; `create` makes one, `open` finds one.
 
-    The files of the best weights (``config.json``, ``model.safetensors``, ``tokenizer.json``, ``README.md``) are
-    a whole model by themselves; ``last/`` is what `resume` goes on from.
+    The files of the best weights (``config.json``, ``model.safetensors``, ``tokenizer.json``, ``README.md``)
+    are a whole model by themselves; ``last/`` is what `resume` goes on from.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,7 +149,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
-        """Keeps every other process from training in this folder, and removes what a killed one left half-written.
+        """Keeps other processes from training in this folder, and removes what a killed one left half-written.
 
         The lock is the system's: it ends with the process, however that ends.
 
@@ -163,9 +163,7 @@ class RunFolder:
                 storage.sweep(folder)
             yield
         finally:
-            path.unlink(
-                missing_ok=True
-            )  # before it is let go, so that no one locks a name that is about to end
+            path.unlink(missing_ok=True)  # while it is locked: see `_locked`
             os.close(descriptor)
 
     def training(self) -> bool:
@@ -184,8 +182,11 @@ class RunFolder:
 class Summary:
     """A line about one run.
 
-    Units: changed is seconds since 1970; valid_loss is the best of the held-out slice, in nats a token; update
-    is the last that the journal tells of.
+    Units: changed is seconds since 1970; valid_loss is the best of the held-out slice, in nats a token.
+
+    Attributes:
+        finished: it came to its end and has its card.
+        update: the last that the journal tells of.
     """
 
     name: str
@@ -242,20 +243,24 @@ def _summary(folder: RunFolder) -> Summary:
 
 def _locked(path: Path) -> int:
     """A descriptor of the lock file that this process has locked."""
-    while True:
+    owner = ""
+    for _ in range(10):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise storage.refusal(path, error) from error
         if not _try_lock(descriptor):
-            owner = os.read(descriptor, 20).decode(errors="replace") or "?"
-            os.close(descriptor)
-            fix = "Wait for it, or end it: kill " + owner
-            raise RunError(f"run: {path.parent}", "be trained by one process", f"process {owner}", fix)
-        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            owner = os.read(descriptor, 20).decode(errors="replace")
+            time.sleep(0.02)  # it may only be `training`, which locks it to look
+        elif path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            os.truncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
             return descriptor
-        os.close(descriptor)  # its owner removed it in between: the lock was of a file without a name
+        os.close(
+            descriptor
+        )  # in the third case its owner removed it meanwhile: this is a file without a name
+    fix = f"Wait for it, or end it: kill {owner}"
+    raise RunError(f"run: {path.parent}", "be trained by one process", f"process {owner}", fix)
 
 
 def _try_lock(descriptor: int) -> bool:
