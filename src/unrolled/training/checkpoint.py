@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled import storage
 from unrolled.errors import DtypeError, OptionError, RunError, note
-from unrolled.training import storage
 
 SCHEMA = 1
 """Version of the manifest; raised when a reader of an older one would misunderstand it."""

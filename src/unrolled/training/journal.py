@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unrolled import storage
 from unrolled.errors import RunError
-from unrolled.training import storage
 
 _CHECKED = re.compile(rb'(?P<row>\{.*), "check": "(?P<check>[0-9a-f]{8})"\}')
 

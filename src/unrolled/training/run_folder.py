@@ -22,9 +22,9 @@ from typing import Any, Self
 import torch
 
 import unrolled
-from unrolled import native
+from unrolled import native, storage
 from unrolled.errors import OptionError, RunError, StorageError, nearest, note
-from unrolled.training import checkpoint, storage
+from unrolled.training import checkpoint
 from unrolled.training.journal import Journal
 
 if sys.platform != "win32":
@@ -149,7 +149,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
-        """Keeps other processes from training in this folder, and removes what a killed one left half-written.
+        """Keeps other processes from training here, and removes what a killed one left half-written.
 
         The lock is the system's: it ends with the process, however that ends.
 

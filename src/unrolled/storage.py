@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from unrolled.errors import StorageError
 
-ASIDE = ".aside"
+ASIDE = ".part"
 """What ends the name of a file that is being written; only a killed process leaves one behind."""
 
 
@@ -30,7 +30,7 @@ def replacing(path: Path, previous: Path | None = None) -> Generator[BinaryIO]:
     aside = beside(path)
     kept = beside(previous) if previous else None
     try:
-        with aside.open("wb") as file:
+        with aside.open("w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
