@@ -1,0 +1,261 @@
+"""Text from wherever it lies, in pieces of about a megabyte, so that its size does not matter.
+
+A source is a file, a folder, a pattern such as ``books/*.txt``, or ``-`` for standard input; files that end
+in ``.gz`` are unpacked on the way. Several sources are one text, in their order.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import difflib
+import glob
+import gzip
+import hashlib
+import io
+import itertools
+import os
+import sys
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from unrolled import storage
+from unrolled.errors import DataError, OptionError
+
+BLOCK = 1 << 20
+"""Bytes read at once."""
+
+STDIN = Path("-")
+
+
+def files(sources: Sequence[str | Path], encoding: str = "utf-8") -> list[Path]:
+    """The files that the sources stand for: of folders and patterns in the order of their names.
+
+    Of a folder it takes every ``.txt`` and ``.txt.gz`` and whatever else begins as text, but no hidden files.
+
+    Raises:
+        DataError: a source that is not there, or that holds no text.
+    """
+    return [path for source in sources for path in _expanded(str(source), encoding)]
+
+
+def texts(sources: Sequence[str | Path], encoding: str = "utf-8") -> Iterator[str]:
+    r"""The text of all sources, in pieces that end before white space, so that no word is cut in two.
+
+    Line ends become ``\n``, also one that is missing between two files; a byte order mark is left out.
+
+    Raises:
+        OptionError: an encoding that Python does not know.
+        DataError: a source that cannot be read or is not text in this encoding, or no text at all.
+    """
+    held, empty = "", True
+    for piece in _joined(files(sources, _known(encoding)), encoding):
+        text, empty = held + piece, False
+        end = _last_word_end(text)
+        yield text[:end]
+        held = text[end:]
+    if empty:
+        raise _no_text(sources)
+    if held:
+        yield held
+
+
+def raw(sources: Sequence[str | Path]) -> Iterator[bytes]:
+    """The bytes of all sources as they are, in pieces.
+
+    Raises:
+        DataError: a source that cannot be read, or not one byte in all of them.
+    """
+    empty = True
+    for path in files(sources):
+        for block in _blocks(path):
+            yield block
+            empty = False
+    if empty:
+        raise _no_text(sources)
+
+
+@contextlib.contextmanager
+def spooled(sources: Sequence[str | Path], folder: Path) -> Generator[tuple[str, ...]]:
+    """The sources, those that can be read only once (standard input, pipes) copied into ``folder`` meanwhile.
+
+    Raises:
+        StorageError: the folder has no room for the copy.
+    """
+    copies = {
+        str(source): storage.beside(folder / ("stdin" if source == "-" else Path(source).name))
+        for source in sources
+        if _once(Path(source))
+    }
+    try:
+        for source, copy in copies.items():
+            _copy(Path(source), copy)
+        yield tuple(str(copies.get(str(source), source)) for source in sources)
+    finally:
+        for copy in copies.values():
+            copy.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file as it lies there, packed or not; what ``sha256sum`` says."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _expanded(source: str, encoding: str) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        return _of_folder(path, encoding)
+    if path == STDIN or path.exists():
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207  may be absolute
+    if found:
+        return [file for one in found for file in ([one] if one.is_file() else _expanded(str(one), encoding))]
+    if glob.has_magic(source):
+        raise DataError(source, "match a file", "no match", f"Try the pattern: ls {source}")
+    raise DataError(source, "be a file, a folder, a pattern or -", "nothing of that name", _whereabouts(path))
+
+
+def _whereabouts(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {folder} either; paths start at {Path.cwd()}."
+    close = difflib.get_close_matches(path.name, [path.name for path in folder.iterdir()], n=1)
+    return f"Did you mean {folder / close[0]}?" if close else f"Have a look: ls {folder.resolve()}"
+
+
+def _of_folder(folder: Path, encoding: str) -> list[Path]:
+    inside: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside += [Path(parent, name) for name in names if not name.startswith(".")]
+    inside = sorted(path for path in inside if path.is_file())
+    chosen = [path for path in inside if _named_text(path) or _begins_as_text(path, encoding)]
+    if not chosen:
+        got = f"{len(inside)} files of other kinds" if inside else "no file at all"
+        raise DataError(str(folder), "be a folder with text files", got, "Name the files or another folder.")
+    return chosen
+
+
+def _named_text(path: Path) -> bool:
+    return path.name.endswith((".txt", ".txt.gz"))
+
+
+def _begins_as_text(path: Path, encoding: str) -> bool:
+    try:
+        with _opened(path) as file:
+            text = codecs.getincrementaldecoder(encoding)().decode(file.read(4096))
+    except (OSError, EOFError, zlib.error, UnicodeError):
+        return False
+    return "\0" not in text
+
+
+def _opened(path: Path) -> contextlib.AbstractContextManager[IO[bytes] | gzip.GzipFile]:
+    if path == STDIN:
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with _opened(path) as file:
+            while block := file.read(BLOCK):
+                yield block
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        fix = f"Fetch it again, or look: gzip --test {path}"
+        raise DataError(str(path), "be a whole gzip file", f"{error}".rstrip("."), fix) from error
+    except OSError as error:
+        raise DataError(str(path), "be readable", error.strerror or error, f"Look: ls -l {path}") from error
+
+
+def _joined(paths: Sequence[Path], encoding: str) -> Iterator[str]:
+    """The decoded pieces of the files, with a line end where a file lacks its last and another follows."""
+    last = "\n"
+    for path in paths:
+        missing = "" if last == "\n" else "\n"
+        for piece in _decoded(path, encoding):
+            yield missing + piece
+            missing, last = "", piece[-1]
+
+
+def _decoded(path: Path, encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    read, line, first = 0, 1, True
+    for block in itertools.chain(_blocks(path), [b""]):  # at the empty one, a decoder says what it waits for
+        pending = len(decoder.getstate()[0])
+        try:
+            text = lines.decode(block, final=not block)
+        except UnicodeError as error:
+            raise _undecodable(error, path, encoding, (line, read - pending)) from error
+        if "\0" in text:
+            raise _binary(path)
+        if first:
+            text = text.removeprefix("\ufeff")
+        read, line, first = read + len(block), line + text.count("\n"), first and not text
+        if text:
+            yield text
+
+
+def _undecodable(error: UnicodeError, path: Path, encoding: str, start: tuple[int, int]) -> DataError:
+    """The error for bytes that are no text, which were decoded from (line, byte) on."""
+    if not isinstance(error, UnicodeDecodeError):  # UTF-16 without a byte order mark
+        return DataError(
+            str(path), f"be text in {encoding}", error, "Name the byte order: --encoding utf-16-le."
+        )
+    data, (line, byte) = error.object, start
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if (
+        b"\0" in data
+        and not marked
+        and not encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32"))
+    ):
+        return _binary(path)
+    line += data[: error.start].decode(encoding, "ignore").count("\n")
+    return DataError(
+        f"{path}: line {line}, byte {byte + error.start}",
+        f"be text in {encoding}",
+        f"0x{data[error.start]:02x} ({error.reason})",
+        f"Name the encoding that it has, for example --encoding {'utf-16' if marked else 'cp1252'}.",
+    )
+
+
+def _binary(path: Path) -> DataError:
+    fix = "Name a text file, or take its bytes as they are: --tokens byte."
+    return DataError(str(path), "be text", "a binary file (it has zero bytes)", fix)
+
+
+def _no_text(sources: Sequence[str | Path]) -> DataError:
+    names = ", ".join(str(source) for source in sources) or "sources"
+    return DataError(
+        names, "hold text", "nothing but emptiness" if sources else "no source", "Name a text file."
+    )
+
+
+def _known(encoding: str) -> str:
+    try:
+        b"".decode(encoding)
+    except LookupError as error:
+        fix = "Most text is utf-8; older files often are cp1252 or latin-1."
+        raise OptionError("encoding", "be a text encoding that Python knows", encoding, fix) from error
+    return encoding
+
+
+def _last_word_end(text: str) -> int:
+    """Where the last run of white space with a word before it begins; the text's end if there is none."""
+    space = max(text.rfind(" "), text.rfind("\n"))
+    return len(text[: space + 1].rstrip()) or len(text)
+
+
+def _once(path: Path) -> bool:
+    return path == STDIN or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _copy(source: Path, copy: Path) -> None:
+    try:
+        with copy.open("wb") as file:
+            file.writelines(_blocks(source))
+    except OSError as error:
+        raise storage.refusal(copy, error) from error
