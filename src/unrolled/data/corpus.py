@@ -1,0 +1,310 @@
+"""The tokens of a text in one file, which is mapped into memory and never read whole.
+
+A text is cut by position into train, valid and test, in this order, and the vocabulary is fitted on the
+training part alone. The file is a safetensors file: a tensor of ids a part, in the smallest unsigned integers
+that hold them, and beside them the vocabulary and what is known of the text. The text is read piece by piece,
+several times over: to count it, to fit the vocabulary, and to write each part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any, TypeAlias, cast, final
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from unrolled import storage
+from unrolled.config import LanguageModelConfig
+from unrolled.data import reading, tokenizers
+from unrolled.data.tokenizers import Tokenizer
+from unrolled.errors import DataError, RunError
+
+Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
+Heard: TypeAlias = Callable[[str, int], None]
+"""Is told what is being done and how many characters of it are, after every piece."""
+
+PARTS = ("train", "valid", "test")
+DTYPES: dict[str, np.dtype[np.unsignedinteger[Any]]] = {
+    "U8": np.dtype("<u1"),
+    "U16": np.dtype("<u2"),
+    "U32": np.dtype("<u4"),
+}
+ROOM = 4096
+"""Bytes kept free in the header for what is known only when all is written."""
+
+
+def _to_nobody(doing: str, characters: int) -> None:
+    del doing, characters
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that the text came from, with the SHA-256 of what lay there."""
+
+    part: str
+    name: str
+    sha256: str
+
+
+@final
+class Corpus:
+    """A text as ids, in parts.
+
+    Attributes:
+        path: the file.
+        train, valid, test: ``[N]``, read-only, mapped.
+        tokenizer: what made the ids.
+        characters: of each part, how many characters its ids stand for.
+        unknown: of each part, how many tokens the vocabulary does not have.
+        sources: the files it came from.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any], start: int) -> None:
+        facts = header["__metadata__"]
+        self.path = path
+        self.tokenizer = Tokenizer.loads(facts["tokenizer"], str(path))
+        self.characters: dict[str, int] = json.loads(facts["characters"])
+        self.unknown: dict[str, int] = json.loads(facts["unknown"])
+        self.sources = [Source(**source) for source in json.loads(facts["sources"])]
+        self._sha256, self._start = facts["sha256"], start
+        dtype = DTYPES[header["train"]["dtype"]]
+        ids = np.memmap(path, dtype, "r", start, header["test"]["data_offsets"][1] // dtype.itemsize)
+        self.train, self.valid, self.test = (
+            ids[slice(*(offset // dtype.itemsize for offset in header[part]["data_offsets"]))]
+            for part in PARTS
+        )
+
+    @classmethod
+    def write(
+        cls,
+        path: str | Path,
+        config: LanguageModelConfig,
+        tokenizer: Tokenizer | None = None,
+        heard: Heard = _to_nobody,
+    ) -> Corpus:
+        """Reads the text that the config names and writes its tokens, with a given or a new tokenizer.
+
+        Raises:
+            DataError: a source that cannot be read, or a part with fewer than two tokens.
+            StorageError: the file cannot be written; none is left behind.
+        """
+        path = Path(path)
+        if tokenizer:
+            config = structs.replace(config, tokens=tokenizer.name)
+        named = {"train": config.sources, "valid": config.valid_sources, "test": config.test_sources}
+        with reading.spooled([source for part in PARTS for source in named[part]], path.parent) as readable:
+            found = iter(readable)
+            text = _Text(config, {part: tuple(next(found) for _ in named[part]) for part in PARTS}, heard)
+            tokenizer = tokenizer or tokenizers.fit(
+                config.tokens, text.pieces("train", "fit"), config.vocabulary
+            )
+            sources = _sources(named, text, config.encoding)
+            with storage.replacing(path) as file:
+                writer = _Writer(file, tokenizer, sources)
+                for part in PARTS:
+                    if writer.write(part, text.pieces(part)) < 2:
+                        raise DataError(
+                            f"the {part} text", "have at least 2 tokens", "fewer", "Take more text."
+                        )
+                writer.finish()
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Corpus:
+        """Maps a file that `write` made; whether its tokens are intact is `verify`'s question.
+
+        Raises:
+            RunError: the file is missing, cut short or another kind of file.
+        """
+        path = Path(path)
+        fix = "Take it from the run it belongs to, or train anew."
+        try:
+            with path.open("rb") as file:
+                start = 8 + int.from_bytes(file.read(8), "little")
+                if start > path.stat().st_size:
+                    raise RunError(
+                        str(path), "be the tokens of a text", "a file of another kind or cut short", fix
+                    )
+                header = json.loads(file.read(start - 8))
+            return cls(path, header, start)
+        except RunError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                str(path), "be the tokens of a text", f"{type(error).__name__}: {error}", fix
+            ) from error
+
+    def verify(self) -> None:
+        """Reads every token and compares with what was written.
+
+        Raises:
+            RunError: they differ.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self._start)
+            if hashlib.file_digest(file, "sha256").hexdigest() != self._sha256:
+                fix = "Take it from the run it belongs to, or train anew."
+                raise RunError(str(self.path), "hold the tokens that were written", "others", fix)
+
+    def part(self, name: str) -> Ids:
+        """``train``, ``valid`` or ``test``."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+    def text_bytes(self, part: str, last: int | None = None) -> bytes:
+        """The text of a part in UTF-8, or of its ``last`` tokens; what is unknown is a sign for that."""
+        ids = self.part(part)
+        return self.tokenizer.to_bytes(ids if last is None else ids[max(0, len(ids) - last) :])
+
+
+def pieces(sources: Sequence[str], tokens: str, encoding: str = "utf-8") -> Iterator[str]:
+    """What a tokenizer of the kind ``tokens`` is to be given of the sources: their text, piece by piece.
+
+    Where the tokens are bytes, the pieces are bytes: only a byte tokenizer gets them, and it takes both.
+
+    Raises:
+        DataError: a source that cannot be read.
+    """
+    return cast(Iterator[str], reading.raw(sources)) if tokens == "byte" else reading.texts(sources, encoding)
+
+
+class _Text:
+    """The text of a config, as often as it is wanted; in bytes where the tokens are bytes."""
+
+    def __init__(
+        self, config: LanguageModelConfig, sources: dict[str, tuple[str, ...]], heard: Heard
+    ) -> None:
+        self.config, self.sources, self.heard = config, sources, heard
+        self.cuts = self._cuts()
+
+    def pieces(self, part: str, doing: str = "write") -> Iterator[str]:
+        """The pieces of a part; says what is done with them."""
+        start, stop = self.cuts[part]
+        done = 0
+        for piece in _between(self._read(part if self.sources[part] else "train"), start, stop):
+            yield piece
+            done += len(piece)
+            self.heard(f"{doing} {part}", done)
+
+    def _read(self, part: str) -> Iterator[str]:
+        return pieces(self.sources[part], self.config.tokens, self.config.encoding)
+
+    def _cuts(self) -> dict[str, tuple[int, int | None]]:
+        """From where to where each part goes, in characters of the text that is cut."""
+        config = self.config
+        test = Fraction(0) if self.sources["test"] else Fraction(str(config.test))
+        valid = Fraction(0) if self.sources["valid"] else Fraction(str(config.valid))
+        cuts: dict[str, tuple[int, int | None]] = dict.fromkeys(PARTS, (0, None))
+        if not test + valid:
+            return cuts
+        length = 0
+        for piece in self._read("train"):
+            length += len(piece)
+            self.heard("count", length)
+        first, second = int(length * (1 - test - valid)), int(length * (1 - test))
+        if config.tokens == "word":
+            first, second = (_behind_space(self._read("train"), position) for position in (first, second))
+        cuts["train"] = 0, first
+        if valid:
+            cuts["valid"] = first, second
+        if test:
+            cuts["test"] = second, length
+        return cuts
+
+
+def _between(pieces: Iterable[str], start: int, stop: int | None) -> Iterator[str]:
+    """What of the pieces stands from ``start`` to ``stop``, counted in characters from the first piece on."""
+    begin = 0
+    for piece in pieces:
+        if stop is not None and begin >= stop:
+            return
+        wanted = piece[max(0, start - begin) : None if stop is None else stop - begin]
+        begin += len(piece)
+        if wanted:
+            yield wanted
+
+
+def _behind_space(pieces: Iterable[str], position: int) -> int:
+    """The first place from ``position`` on that has white space, or nothing, before it."""
+    if position == 0:
+        return 0
+    for piece in _between(pieces, position - 1, None):
+        for character in piece:
+            if character.isspace():
+                return position
+            position += 1
+    return position - 1
+
+
+def _sources(named: dict[str, tuple[str, ...]], text: _Text, encoding: str) -> list[Source]:
+    """The files of each part, named as they were given where a copy is read in their place."""
+    return [
+        Source(part, str(path) if name == readable else name, reading.digest(path))
+        for part in PARTS
+        for name, readable in zip(named[part], text.sources[part], strict=True)
+        for path in reading.files([readable], encoding)
+    ]
+
+
+@final
+class _Writer:
+    """Tokens into a safetensors file, whose header is known only when all of them are written."""
+
+    def __init__(self, file: IO[bytes], tokenizer: Tokenizer, sources: list[Source]) -> None:
+        self._file, self._tokenizer = file, tokenizer
+        self._kind, self._dtype = _smallest(tokenizer.size)
+        self._facts: dict[str, str] = {
+            "tokenizer": tokenizer.dumps(),
+            "sources": json.dumps([asdict(source) for source in sources]),
+        }
+        self._tensors: dict[str, Any] = {}
+        self._characters: dict[str, int] = {}
+        self._unknown: dict[str, int] = {}
+        self._sha256 = hashlib.sha256()
+        room = len(json.dumps(self._facts)) + ROOM
+        self._room = room + -room % 8
+        file.write(bytes(8 + self._room))
+
+    def write(self, part: str, pieces: Iterable[str]) -> int:
+        """Writes a part and gives the number of its tokens."""
+        begin = self._at()
+        characters, unknown = 0, 0
+        before = np.zeros(0, np.uint32)
+        for piece in pieces:
+            ids, unseen = self._tokenizer.look_up(piece)
+            data = ids.astype(self._dtype).tobytes()
+            self._file.write(data)
+            self._sha256.update(data)
+            # Two words have a blank between them, also where one piece ends and the next begins.
+            joined = np.append(before, ids)
+            characters += self._tokenizer.characters(joined) - self._tokenizer.characters(before)
+            unknown += unseen
+            before = joined[-1:]
+        tokens = (self._at() - begin) // self._dtype.itemsize
+        self._tensors[part] = {"dtype": self._kind, "shape": [tokens], "data_offsets": [begin, self._at()]}
+        self._characters[part], self._unknown[part] = characters, unknown
+        return tokens
+
+    def finish(self) -> None:
+        """Writes the header into its room."""
+        self._facts["characters"] = json.dumps(self._characters)
+        self._facts["unknown"] = json.dumps(self._unknown)
+        self._facts["sha256"] = self._sha256.hexdigest()
+        header = json.dumps({"__metadata__": self._facts, **self._tensors}).encode()
+        assert len(header) <= self._room
+        self._file.seek(0)
+        self._file.write(self._room.to_bytes(8, "little") + header.ljust(self._room))
+
+    def _at(self) -> int:
+        return self._file.tell() - 8 - self._room
+
+
+def _smallest(size: int) -> tuple[str, np.dtype[np.unsignedinteger[Any]]]:
+    """The smallest kind of number that holds the ids of a vocabulary, as safetensors and NumPy name it."""
+    return next((kind, dtype) for kind, dtype in DTYPES.items() if size - 1 <= np.iinfo(dtype).max)
