@@ -1,0 +1,149 @@
+"""Language modelling: a model from its config, judged on text it has not seen, with and without memory."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from unrolled.config import LanguageModelConfig
+from unrolled.losses import cross_entropy
+from unrolled.wirings import Dropouts, Sizes, TokenModel
+
+AT_ONCE = 2048
+"""Rows of logits computed at a time where no gradient is wanted."""
+
+
+def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
+    """A new model of the config, its initial weights drawn from the config's seed alone.
+
+    Raises:
+        OptionError: tied weights of unequal size.
+    """
+    sizes = Sizes(
+        vocabulary, config.cell, config.layers, config.hidden, config.embedding or config.hidden, config.tied
+    )
+    dropouts = Dropouts(
+        config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        built = TokenModel(sizes, dropouts)
+        if config.init:
+            for weight in built.parameters():
+                torch.nn.init.uniform_(weight, -config.init, config.init)
+    return built
+
+
+def memoryless_loss(model: TokenModel, ids: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+    """The loss of a network that is reset before every step, so that it sees one token and nothing before it.
+
+    What it says depends on that token alone. So each different token of the window is run once, from the zero
+    state, and the loss and its gradients are those of all steps run with ``reset`` (under dropout, equal
+    tokens share a mask).
+
+    Shapes:
+        ids, targets: int64 ``[T, B]``; gives a scalar.
+
+    Units: nats a token.
+    """
+    distinct, which = torch.unique(ids, return_inverse=True)
+    logits, _ = model(distinct[None], generator=generator)
+    return -log_softmax(logits[0], -1)[which.flatten(), targets.flatten()].mean()
+
+
+@torch.inference_mode()
+def judge(model: TokenModel, ids: NDArray[np.unsignedinteger], streams: int = 1) -> float:
+    """Mean loss of every token but the first, given all that stands before it.
+
+    With more ``streams`` the text is cut into as many pieces read side by side, each from the zero state: a
+    little worse and quicker.
+
+    Shapes:
+        ids: ``[N]``, N > 1.
+
+    Units: nats a token.
+    """
+    training = model.training
+    model.eval()
+    steps = (len(ids) - 1) // streams
+    at_once = max(1, AT_ONCE // streams)
+    total, state = 0.0, None
+    for from_ in range(0, steps, at_once):
+        count = min(at_once, steps - from_)
+        window = _side_by_side(ids, streams, steps, from_, count + 1)
+        logits, state = model(window[:-1], state)
+        total += float(cross_entropy(logits, window[1:])) * count
+    model.train(training)
+    return total / steps
+
+
+def _side_by_side(
+    ids: NDArray[np.unsignedinteger], streams: int, steps: int, from_: int, count: int
+) -> Tensor:
+    """Shapes: gives int64 ``[count, streams]``, stream s beginning at s * steps + from_."""
+    columns = [ids[s * steps + from_ : s * steps + from_ + count] for s in range(streams)]
+    return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
+
+
+@torch.inference_mode()
+def judge_memoryless(model: TokenModel, ids: NDArray[np.unsignedinteger]) -> float:
+    """What `judge` gives where the network is reset before every step.
+
+    Shapes:
+        ids: ``[N]``, N > 1.
+
+    Units: nats a token.
+    """
+    training = model.training
+    model.eval()
+    pairs, counts = np.unique(np.stack([ids[:-1], ids[1:]], 1).astype(np.int64), axis=0, return_counts=True)
+    total = 0.0
+    tokens, first = np.unique(pairs[:, 0], return_index=True)
+    ends = np.append(first[1:], len(pairs))
+    for k in range(0, len(tokens), AT_ONCE):
+        logits, _ = model(torch.from_numpy(tokens[None, k : k + AT_ONCE]))
+        log_p = log_softmax(logits[0], -1)
+        of = slice(first[k], ends[min(k + AT_ONCE, len(tokens)) - 1])
+        rows = np.searchsorted(tokens[k : k + AT_ONCE], pairs[of, 0])
+        chosen = log_p[torch.from_numpy(rows), torch.from_numpy(pairs[of, 1])].double().numpy()
+        total -= float((chosen * counts[of]).sum())
+    model.train(training)
+    return total / (len(ids) - 1)
+
+
+def parameters(model: TokenModel) -> int:
+    """How many numbers the model learns, the same at any length of sequence."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def memory(config: LanguageModelConfig, model: TokenModel, steps: int) -> int:
+    """About what one update takes: weights, gradients and optimiser; tapes; logits and their gradients.
+
+    Units: bytes.
+    """
+    gates = {"rnn": 1, "lstm": 6, "gru": 5}[config.cell]  # on the tape beside x: gates, saved, c, h
+    rows, size = steps * config.batch, 4
+    tape = config.layers * rows * config.hidden * (gates + 3)
+    logits = 3 * rows * model.sizes.vocabulary
+    weights = parameters(model) * (4 if config.optimiser != "sgd" else 2) * (2 if config.memoryless else 1)
+    return size * (tape + logits + weights)
+
+
+def evaluation_interval(config: LanguageModelConfig, updates: int, per_epoch: int, held_out: int) -> int:
+    """After how many updates the held-out slice of so many tokens is judged.
+
+    Some twenty times a run and at least once an epoch, but no oftener than a tenth of the time allows, a token
+    judged being a third of one learned.
+    """
+    affordable = ceil(3 * held_out / (config.batch * max(1, config.length)))
+    return config.evaluate_every or max(1, min(per_epoch, max(ceil(updates / 20), affordable)))
+
+
+def streams_to_judge(config: LanguageModelConfig, tokens: int) -> int:
+    """How many streams the held-out slice is read in: many are quick, long ones lose little at their starts."""
+    return max(1, min(config.batch, tokens // 1000))

@@ -1,0 +1,150 @@
+"""Text from a model, token by token, each at the same cost however long the text already is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.tokenizers import Tokenizer
+from unrolled.errors import OptionError
+from unrolled.wirings import TokenModel
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How the next token is drawn from the logits.
+
+    ``temperature`` divides them (0: always the likeliest); ``top_k`` leaves the k likeliest (0: all);
+    ``top_p`` leaves the fewest that hold so much of the probability (1: all).
+
+    Raises:
+        OptionError: a number out of its range.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, rule, good, fix in (
+            ("temperature", "be 0 or more", self.temperature >= 0, "1 keeps the model's own probabilities."),
+            ("top_k", "be 0 or more", self.top_k >= 0, "0 leaves all tokens."),
+            ("top_p", "lie above 0 and not above 1", 0 < self.top_p <= 1, "1 leaves all tokens."),
+        ):
+            if not good:
+                raise OptionError(f"generate: {name}", rule, getattr(self, name), fix)
+
+    def draw(self, logits: Array, random: np.random.Generator) -> int:
+        """One token.
+
+        Shapes:
+            logits: ``[V]``.
+        """
+        if self.temperature == 0:
+            return int(logits.argmax())
+        if self.top_k or self.top_p < 1:
+            return self._draw_among_some(logits, random)
+        weights = np.exp((logits - logits.max()) / self.temperature)
+        cumulative = weights.cumsum()
+        return int(
+            cumulative.searchsorted(random.random() * cumulative[-1], "right").clip(max=len(logits) - 1)
+        )
+
+    def _draw_among_some(self, logits: Array, random: np.random.Generator) -> int:
+        order = np.argsort(-logits, kind="stable")
+        if self.top_k:
+            order = order[: self.top_k]
+        weights = np.exp((logits[order] - logits[order[0]]) / self.temperature)
+        cumulative = weights.cumsum() / weights.sum()
+        if self.top_p < 1:
+            kept = int(cumulative.searchsorted(self.top_p)) + 1
+            order, cumulative = order[:kept], cumulative[:kept]
+        at = cumulative.searchsorted(random.random() * cumulative[-1], "right")
+        return int(order[min(int(at), len(order) - 1)])
+
+
+class Speaker:
+    """A model that reads tokens one by one, and after each has the logits of the next.
+
+    Example:
+        >>> from unrolled.wirings import Sizes
+        >>> speaker = Speaker(TokenModel(Sizes(vocabulary=5, hidden=8, embedding=8)))
+        >>> speaker.read(3).shape
+        (5,)
+    """
+
+    def __init__(self, model: TokenModel) -> None:
+        self._streams: list[Any] = [cast(Any, layer).stream() for layer in model.layers]
+        self._embedding = model.embedding.weight.detach().numpy()
+        self._W_hy = model.head.weight.detach().numpy()
+        self._b_y = model.head.bias.detach().numpy()
+        self.logits = self._b_y.copy()
+
+    def read(self, token: int) -> Array:
+        """The logits of what follows ``token`` and all before it.
+
+        Shapes:
+            gives ``[V]``.
+        """
+        h = self._embedding[token]
+        for stream in self._streams:
+            h = stream.step(h)
+        np.dot(self._W_hy, h, out=self.logits)
+        self.logits += self._b_y
+        return self.logits
+
+    def read_all(self, tokens: Iterable[int]) -> Array:
+        """The same after several; after none, what it was."""
+        for token in tokens:
+            self.read(int(token))
+        return self.logits
+
+
+def tokens(speaker: Speaker, choice: Choice, seed: int, never: int | None = None) -> Iterator[int]:
+    """Draws token after token, without end, and reads each; ``never`` is not drawn."""
+    random = np.random.default_rng(seed)
+    logits = speaker.logits
+    while True:
+        if never is not None:
+            logits[never] = -np.inf
+        token = choice.draw(logits, random)
+        yield token
+        speaker.read(token)
+
+
+def log_probabilities(model: TokenModel, ids: Array) -> Array:
+    """The log p of every token that may follow each of the ids.
+
+    Shapes:
+        ids: ``[N]``; gives ``[N, V]``.
+
+    Units: nats.
+    """
+    with torch.inference_mode():
+        logits, _ = model(torch.from_numpy(ids.astype(np.int64))[:, None])
+        return torch.log_softmax(logits[:, 0], -1).numpy()
+
+
+def opening(tokenizer: Tokenizer) -> list[int]:
+    """What a text is begun with where no prompt is given: the end of a line."""
+    ids = tokenizer.encode("\n").tolist()
+    return ids if tokenizer.unknown not in ids else []
+
+
+def sample(model: TokenModel, tokenizer: Tokenizer, characters: int, seed: int) -> str:
+    """A text of about so many characters, drawn at temperature 0.8 from the beginning of a line."""
+    speaker = Speaker(model)
+    speaker.read_all(opening(tokenizer))
+    decoder, text = tokenizer.decoder(), ""
+    for token in tokens(speaker, Choice(temperature=0.8), seed, never=tokenizer.unknown):
+        text += decoder.feed(token)
+        if len(text) >= characters:
+            return text[:characters]
+    return text
