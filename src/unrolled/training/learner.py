@@ -1,0 +1,200 @@
+"""What learns: a model, its optimiser, the state it carries, its twin without memory, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from unrolled.config import LanguageModelConfig
+from unrolled.data import Streams
+from unrolled.losses import cross_entropy
+from unrolled.tasks import lm
+from unrolled.training.optimisation import optimiser, rate
+from unrolled.wirings import TokenModel
+
+
+@dataclass(slots=True)
+class Sums:
+    """What was added up over some updates.
+
+    Units: loss in nats a token, summed over updates.
+    """
+
+    updates: int = 0
+    loss: float = 0.0
+    norm: float = 0.0
+    clipped: int = 0
+
+    def add(self, loss: float, norm: float, clipped: bool) -> None:
+        """Adds an update."""
+        self.updates += 1
+        self.loss += loss
+        self.norm += norm
+        self.clipped += clipped
+
+    def means(self) -> dict[str, float]:
+        """The mean loss and gradient norm, and the share of updates whose gradient was clipped."""
+        n = max(1, self.updates)
+        return {"loss": self.loss / n, "gradient_norm": self.norm / n, "clipped": self.clipped / n}
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a training stands; with the tensors of a `Learner`, all there is to go on from.
+
+    Units: seconds of training, over all sittings; losses in nats a token.
+    """
+
+    update: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+    best: float = inf
+    best_update: int = 0
+    memoryless_best: float = inf
+    evaluations_since_best: int = 0
+    plateau: float = 1.0
+    since_row: Sums = field(default_factory=Sums)
+    since_evaluation: Sums = field(default_factory=Sums)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """A position from what `dataclasses.asdict` made of it."""
+        sums: dict[str, Any] = {name: Sums(**facts[name]) for name in ("since_row", "since_evaluation")}
+        return cls(**{**facts, **sums})
+
+
+class Pupil:
+    """A model and its optimiser."""
+
+    def __init__(self, model: TokenModel, config: LanguageModelConfig) -> None:
+        self.model, self.clip = model, config.clip or inf
+        self.optimiser = optimiser(config, model.parameters())
+
+    def learn(self, loss: Tensor, rate: float) -> float:
+        """One update down the gradient of the loss; gives the norm that the gradient had before clipping."""
+        self.optimiser.zero_grad()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        norm = clip_grad_norm_(self.model.parameters(), self.clip, foreach=True)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        return float(norm)
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """Weights and what the optimiser remembers of each."""
+        named = {f"{prefix}.{name}": weight.detach() for name, weight in self.model.named_parameters()}
+        for k, memory in self.optimiser.state_dict()["state"].items():
+            named |= {f"{prefix}.optimiser.{k}.{name}": t for name, t in memory.items() if t is not None}
+        return named
+
+    def restore(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+        """Takes back what `tensors` gave."""
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(tensors[f"{prefix}.{name}"])
+        whole = self.optimiser.state_dict()
+        begin = f"{prefix}.optimiser."
+        for key, tensor in tensors.items():
+            if key.startswith(begin):
+                k, name = key.removeprefix(begin).split(".")
+                whole["state"].setdefault(int(k), {})[name] = tensor
+        self.optimiser.load_state_dict(whole)
+
+
+class Learner:
+    """Truncated backpropagation through time over streams of text."""
+
+    def __init__(self, config: LanguageModelConfig, vocabulary: int, streams: Streams) -> None:
+        self.config, self.streams = config, streams
+        self.generator = torch.Generator().manual_seed(config.seed)
+        model = lm.model(config, vocabulary)
+        self.pupil = Pupil(model, config)
+        self.twin = Pupil(deepcopy(model), config) if config.memoryless else None
+        self.average = deepcopy(model) if config.average else None
+        self.state: list[tuple[Tensor, ...]] | None = None
+        self.tokens = 0  # of the last window
+        self.position = Position()
+
+    @property
+    def model(self) -> TokenModel:
+        """The model that is judged and kept."""
+        return self.average or self.pupil.model
+
+    def rate(self) -> float:
+        """The learning rate of the next update."""
+        at, per_epoch = self.position, self.streams.updates_per_epoch
+        return at.plateau * rate(self.config, at.update, at.updates, per_epoch)
+
+    def step(self) -> Sums:
+        """One update on the next window of text; gives its loss and gradient norm.
+
+        The window is where gradients end: the state goes on from one to the next, its history does not.
+        """
+        at = self.position
+        window = self.streams.window(at.update)
+        inputs, targets = torch.from_numpy(window.ids[:-1]), torch.from_numpy(window.ids[1:])
+        self.tokens = targets.numel()
+        if window.begins:
+            self.state = None
+        logits, state = self.pupil.model(inputs, self.state, generator=self.generator)
+        loss = cross_entropy(logits, targets)
+        norm = self.pupil.learn(loss, self.rate())
+        self.state = [tuple(part.detach() for part in layer) for layer in state]
+
+        if self.twin:
+            self.twin.learn(lm.memoryless_loss(self.twin.model, inputs, targets, self.generator), self.rate())
+        if self.average:
+            self._follow(self.average)
+        at.update += 1
+        this = Sums()
+        for sums in (this, at.since_row, at.since_evaluation):
+            sums.add(loss.item(), norm, norm > self.pupil.clip)
+        return this
+
+    @torch.no_grad()
+    def _follow(self, average: TokenModel) -> None:
+        """Moves the average toward the weights; at first quicker, so that the first ones are soon forgotten."""
+        seen = self.position.update + 1
+        decay = min(self.config.average, seen / (seen + 9))
+        pairs = zip(average.parameters(), self.pupil.model.parameters(), strict=True)
+        for mean, weight in pairs:
+            mean.lerp_(weight, 1 - decay)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that changes from update to update and is no plain number."""
+        tensors = self.pupil.tensors("model") | {"generator": self.generator.get_state()}
+        if self.twin:
+            tensors |= self.twin.tensors("memoryless")
+        if self.average:
+            tensors |= {f"average.{n}": weight.detach() for n, weight in self.average.named_parameters()}
+        for k, layer in enumerate(self.state or ()):
+            tensors |= {f"state.{k}.{part}": tensor for part, tensor in enumerate(layer)}
+        return tensors
+
+    def facts(self) -> dict[str, Any]:
+        """The plain numbers."""
+        return {"position": asdict(self.position)}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Goes back to where `tensors` and `facts` were taken."""
+        self.position = Position.of(facts["position"])
+        self.generator.set_state(tensors["generator"])
+        self.pupil.restore("model", tensors)
+        if self.twin:
+            self.twin.restore("memoryless", tensors)
+        if self.average:
+            with torch.no_grad():
+                for name, weight in self.average.named_parameters():
+                    weight.copy_(tensors[f"average.{name}"])
+        kept = sorted(name for name in tensors if name.startswith("state."))
+        layers = sorted({int(name.split(".")[1]) for name in kept})
+        self.state = [
+            tuple(tensors[name] for name in kept if name.split(".")[1] == str(k)) for k in layers
+        ] or None
