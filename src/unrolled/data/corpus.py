@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, TypeAlias, cast, final
+from typing import IO, Any, TypeAlias, final
 
 import numpy as np
 from msgspec import structs
@@ -23,14 +22,11 @@ from numpy.typing import NDArray
 from unrolled import storage
 from unrolled.config import LanguageModelConfig
 from unrolled.data import reading, tokenizers
+from unrolled.data.splits import PARTS, Heard, SplitText
 from unrolled.data.tokenizers import Tokenizer
 from unrolled.errors import DataError, RunError
 
 Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
-Heard: TypeAlias = Callable[[str, int], None]
-"""Is told what is being done and how many characters of it are, after every piece."""
-
-PARTS = ("train", "valid", "test")
 DTYPES: dict[str, np.dtype[np.unsignedinteger[Any]]] = {
     "U8": np.dtype("<u1"),
     "U16": np.dtype("<u2"),
@@ -101,7 +97,7 @@ class Corpus:
         named = {"train": config.sources, "valid": config.valid_sources, "test": config.test_sources}
         with reading.spooled([source for part in PARTS for source in named[part]], path.parent) as readable:
             found = iter(readable)
-            text = _Text(config, {part: tuple(next(found) for _ in named[part]) for part in PARTS}, heard)
+            text = SplitText(config, {part: tuple(next(found) for _ in named[part]) for part in PARTS}, heard)
             tokenizer = tokenizer or tokenizers.fit(
                 config.tokens, text.pieces("train", "fit"), config.vocabulary
             )
@@ -109,10 +105,9 @@ class Corpus:
             with storage.replacing(path) as file:
                 writer = _Writer(file, tokenizer, sources)
                 for part in PARTS:
-                    if writer.write(part, text.pieces(part)) < 2:
-                        raise DataError(
-                            f"the {part} text", "have at least 2 tokens", "fewer", "Take more text."
-                        )
+                    tokens = writer.write(part, text.pieces(part))
+                    if tokens < 2:
+                        raise DataError(f"the {part} text", "have at least 2 tokens", tokens, "Take more.")
                 writer.finish()
         return cls.open(path)
 
@@ -124,22 +119,15 @@ class Corpus:
             RunError: the file is missing, cut short or another kind of file.
         """
         path = Path(path)
-        fix = "Take it from the run it belongs to, or train anew."
         try:
             with path.open("rb") as file:
                 start = 8 + int.from_bytes(file.read(8), "little")
-                if start > path.stat().st_size:
-                    raise RunError(
-                        str(path), "be the tokens of a text", "a file of another kind or cut short", fix
-                    )
-                header = json.loads(file.read(start - 8))
+                header = json.loads(file.read(min(start, path.stat().st_size) - 8))
             return cls(path, header, start)
         except RunError:
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(
-                str(path), "be the tokens of a text", f"{type(error).__name__}: {error}", fix
-            ) from error
+            raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
     def verify(self) -> None:
         """Reads every token and compares with what was written.
@@ -150,8 +138,7 @@ class Corpus:
         with self.path.open("rb") as file:
             file.seek(self._start)
             if hashlib.file_digest(file, "sha256").hexdigest() != self._sha256:
-                fix = "Take it from the run it belongs to, or train anew."
-                raise RunError(str(self.path), "hold the tokens that were written", "others", fix)
+                raise _damaged(self.path, "other tokens than were written")
 
     def part(self, name: str) -> Ids:
         """``train``, ``valid`` or ``test``."""
@@ -163,86 +150,11 @@ class Corpus:
         return self.tokenizer.to_bytes(ids if last is None else ids[max(0, len(ids) - last) :])
 
 
-def pieces(sources: Sequence[str], tokens: str, encoding: str = "utf-8") -> Iterator[str]:
-    """What a tokenizer of the kind ``tokens`` is to be given of the sources: their text, piece by piece.
-
-    Where the tokens are bytes, the pieces are bytes: only a byte tokenizer gets them, and it takes both.
-
-    Raises:
-        DataError: a source that cannot be read.
-    """
-    return cast(Iterator[str], reading.raw(sources)) if tokens == "byte" else reading.texts(sources, encoding)
+def _damaged(path: Path, got: str) -> RunError:
+    return RunError(str(path), "be the tokens of a text", got, "Take it from its run again, or train anew.")
 
 
-class _Text:
-    """The text of a config, as often as it is wanted; in bytes where the tokens are bytes."""
-
-    def __init__(
-        self, config: LanguageModelConfig, sources: dict[str, tuple[str, ...]], heard: Heard
-    ) -> None:
-        self.config, self.sources, self.heard = config, sources, heard
-        self.cuts = self._cuts()
-
-    def pieces(self, part: str, doing: str = "write") -> Iterator[str]:
-        """The pieces of a part; says what is done with them."""
-        start, stop = self.cuts[part]
-        done = 0
-        for piece in _between(self._read(part if self.sources[part] else "train"), start, stop):
-            yield piece
-            done += len(piece)
-            self.heard(f"{doing} {part}", done)
-
-    def _read(self, part: str) -> Iterator[str]:
-        return pieces(self.sources[part], self.config.tokens, self.config.encoding)
-
-    def _cuts(self) -> dict[str, tuple[int, int | None]]:
-        """From where to where each part goes, in characters of the text that is cut."""
-        config = self.config
-        test = Fraction(0) if self.sources["test"] else Fraction(str(config.test))
-        valid = Fraction(0) if self.sources["valid"] else Fraction(str(config.valid))
-        cuts: dict[str, tuple[int, int | None]] = dict.fromkeys(PARTS, (0, None))
-        if not test + valid:
-            return cuts
-        length = 0
-        for piece in self._read("train"):
-            length += len(piece)
-            self.heard("count", length)
-        first, second = int(length * (1 - test - valid)), int(length * (1 - test))
-        if config.tokens == "word":
-            first, second = (_behind_space(self._read("train"), position) for position in (first, second))
-        cuts["train"] = 0, first
-        if valid:
-            cuts["valid"] = first, second
-        if test:
-            cuts["test"] = second, length
-        return cuts
-
-
-def _between(pieces: Iterable[str], start: int, stop: int | None) -> Iterator[str]:
-    """What of the pieces stands from ``start`` to ``stop``, counted in characters from the first piece on."""
-    begin = 0
-    for piece in pieces:
-        if stop is not None and begin >= stop:
-            return
-        wanted = piece[max(0, start - begin) : None if stop is None else stop - begin]
-        begin += len(piece)
-        if wanted:
-            yield wanted
-
-
-def _behind_space(pieces: Iterable[str], position: int) -> int:
-    """The first place from ``position`` on that has white space, or nothing, before it."""
-    if position == 0:
-        return 0
-    for piece in _between(pieces, position - 1, None):
-        for character in piece:
-            if character.isspace():
-                return position
-            position += 1
-    return position - 1
-
-
-def _sources(named: dict[str, tuple[str, ...]], text: _Text, encoding: str) -> list[Source]:
+def _sources(named: dict[str, tuple[str, ...]], text: SplitText, encoding: str) -> list[Source]:
     """The files of each part, named as they were given where a copy is read in their place."""
     return [
         Source(part, str(path) if name == readable else name, reading.digest(path))
