@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Self, final
 
@@ -11,6 +13,9 @@ import numpy as np
 from unrolled.data.tokenizers.base import AnyIds, Decoder, Ids, Tokenizer, at_least, printable, within
 from unrolled.data.tokenizers.byte import BytesDecoder
 from unrolled.errors import UnavailableError
+
+CHUNK = 1 << 14
+"""Characters of a text that the library is given at once: it has a thread for each, and is slow on long ones."""
 
 
 @final
@@ -55,7 +60,8 @@ class BPETokenizer(Tokenizer):
         return len(self._bytes)
 
     def look_up(self, text: str) -> tuple[Ids, int]:
-        return np.array(self._fitted.encode(text).ids, np.uint32), 0
+        found = self._fitted.encode_batch_fast(_chunks(text))
+        return np.fromiter(itertools.chain.from_iterable(chunk.ids for chunk in found), np.uint32), 0
 
     def to_bytes(self, ids: AnyIds) -> bytes:
         return b"".join([self._bytes[token] for token in within(ids, self.size).tolist()])
@@ -76,6 +82,15 @@ class BPETokenizer(Tokenizer):
             return cls(library.Tokenizer.from_str(json.dumps(facts["tokenizers"])))
         except Exception as error:  # the library raises nothing narrower
             raise ValueError(error) from error
+
+
+def _chunks(text: str) -> list[str]:
+    """The text in chunks that end before white space, where no pair is merged across."""
+    word_end, chunks, begin = re.compile(r"\S(?=\s)"), list[str](), 0
+    while found := word_end.search(text, begin + CHUNK):
+        chunks.append(text[begin : found.end()])
+        begin = found.end()
+    return [*chunks, text[begin:]]
 
 
 def _byte_of_letter() -> dict[str, int]:
