@@ -181,7 +181,8 @@ def _header(tensors: Mapping[str, Tensor], manifest: str) -> tuple[bytes, list[s
 
 def _bytes(tensor: Tensor) -> memoryview:
     """What a tensor's elements are in memory, in the order of its axes; a copy only where it must be."""
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    whole = tensor.detach().cpu().contiguous()
+    flat = whole.as_strided((whole.numel(),), (1,))  # a single element may be contiguous in a wider stride
     return flat.view(torch.uint8).numpy().data
 
 
