@@ -7,6 +7,7 @@
     ├── LengthsError       (ValueError)      lengths that the batch cannot have
     ├── NonFiniteError     (ValueError)      NaN or infinity where a check was asked for
     ├── NotKeptError       (AttributeError)  a tape without the array that is asked of it
+    ├── NotFittedError     (ValueError)      a model is used before it has weights
     ├── DataError          (ValueError)      data that cannot be read, or are too few for what is asked
     ├── RunError           (ValueError)      a folder that is no run, or a run whose files do not go together
     ├── StorageError       (OSError)         what was to be kept could not be written
@@ -61,6 +62,10 @@ class NonFiniteError(UnrolledError, ValueError):
 
 class NotKeptError(UnrolledError, AttributeError):
     """A tape is asked for an array that was not kept when it was recorded."""
+
+
+class NotFittedError(UnrolledError, ValueError):
+    """A model is used before it has weights."""
 
 
 class DataError(UnrolledError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from unrolled.config import LanguageModelConfig
-from unrolled.losses import cross_entropy
+from unrolled.losses import cross_entropy, cross_entropy_t
 from unrolled.wirings import Dropouts, Sizes, TokenModel
 
 AT_ONCE = 2048
@@ -137,13 +138,41 @@ def memory(config: LanguageModelConfig, model: TokenModel, steps: int) -> int:
 def evaluation_interval(config: LanguageModelConfig, updates: int, per_epoch: int, held_out: int) -> int:
     """After how many updates the held-out slice of so many tokens is judged.
 
-    Some twenty times a run and at least once an epoch, but no oftener than a tenth of the time allows, a token
-    judged being a third of one learned.
+    Some twenty times a run and at least once an epoch, but no oftener than a tenth of the time allows: to
+    judge a token takes a third of what it takes to learn it.
     """
     affordable = ceil(3 * held_out / (config.batch * max(1, config.length)))
     return config.evaluate_every or max(1, min(per_epoch, max(ceil(updates / 20), affordable)))
 
 
 def streams_to_judge(config: LanguageModelConfig, tokens: int) -> int:
-    """How many streams the held-out slice is read in: many are quick, long ones lose little at their starts."""
+    """How many streams the held-out slice is read in: many are quick, long ones lose little."""
     return max(1, min(config.batch, tokens // 1000))
+
+
+@torch.inference_mode()
+def judge_by_position(
+    model: TokenModel, ids: NDArray[np.unsignedinteger], longest: int
+) -> list[tuple[int, int, float]]:
+    """Mean loss by how many tokens stand before the one predicted, up to ``longest``, in doubling ranges.
+
+    The text is cut into pieces of ``longest`` tokens and one, each read from the zero state.
+
+    Shapes:
+        ids: ``[N]``, N > longest. Gives (from, to, loss), ``to`` included.
+
+    Units: tokens, tokens, nats a token.
+    """
+    training = model.training
+    model.eval()
+    pieces = min(len(ids) // (longest + 1), max(1, 2**21 // longest))
+    cut = np.asarray(ids[: pieces * (longest + 1)]).reshape(pieces, longest + 1).T.astype(np.int64)
+    losses, state = np.zeros(longest), None
+    at_once = max(1, AT_ONCE // pieces)
+    for from_ in range(0, longest, at_once):
+        window = torch.from_numpy(cut[from_ : from_ + at_once + 1].copy())
+        logits, state = model(window[:-1], state)
+        losses[from_ : from_ + at_once] = cross_entropy_t(logits, window[1:]).double().mean(1).numpy()
+    model.train(training)
+    edges = [0, *(2**k for k in range(longest.bit_length()) if 2**k < longest), longest]
+    return [(a + 1, b, float(losses[a:b].mean())) for a, b in pairwise(edges)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -107,7 +107,7 @@ class Speaker:
         return self.logits
 
 
-def tokens(speaker: Speaker, choice: Choice, seed: int, never: int | None = None) -> Iterator[int]:
+def tokens(speaker: Speaker, choice: Choice, seed: int | None, never: int | None = None) -> Iterator[int]:
     """Draws token after token, without end, and reads each; ``never`` is not drawn."""
     random = np.random.default_rng(seed)
     logits = speaker.logits
@@ -148,3 +148,51 @@ def sample(model: TokenModel, tokenizer: Tokenizer, characters: int, seed: int) 
         if len(text) >= characters:
             return text[:characters]
     return text
+
+
+def text(
+    model: TokenModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    choice: Choice,
+    length: int,
+    seed: int | None = None,
+    stop: Sequence[str] = (),
+) -> Iterator[str]:
+    """Writes on from a prompt in pieces, up to ``length`` characters or to where a stop string begins.
+
+    Raises:
+        OptionError: a negative length, or an empty stop string.
+    """
+    if length < 0:
+        raise OptionError("generate: length", "be 0 or more", length, "Say how many characters to write.")
+    if not all(stop):
+        raise OptionError("generate: stop", "be a text", "an empty one", "Leave it out, or name a text.")
+    return _held_back(_written(model, tokenizer, prompt, choice, seed), length, stop)
+
+
+def _written(
+    model: TokenModel, tokenizer: Tokenizer, prompt: str, choice: Choice, seed: int | None
+) -> Iterator[str]:
+    """Text without end."""
+    speaker = Speaker(model)
+    speaker.read_all(tokenizer.encode(prompt).tolist() or opening(tokenizer))
+    decoder = tokenizer.decoder()
+    for token in tokens(speaker, choice, seed, never=tokenizer.unknown):
+        yield decoder.feed(token)
+
+
+def _held_back(pieces: Iterator[str], length: int, stop: Sequence[str]) -> Iterator[str]:
+    """The pieces up to a length or a stop string; what may yet become a stop string waits."""
+    longest = max(map(len, stop), default=1)
+    waiting = ""
+    for piece in pieces if length else ():
+        waiting += piece
+        found = [at for at in (waiting.find(text) for text in stop) if at >= 0]
+        ready = min(found) if found else max(0, len(waiting) - longest + 1)
+        ready = min(ready, length)
+        if ready:
+            yield waiting[:ready]
+            waiting, length = waiting[ready:], length - ready
+        if found or not length:
+            return

@@ -160,7 +160,7 @@ class Learner:
 
     @torch.no_grad()
     def _follow(self, average: TokenModel) -> None:
-        """Moves the average toward the weights; at first quicker, so that the first ones are soon forgotten."""
+        """Moves the average toward the weights; at first quicker, so that it forgets the first ones."""
         seen = self.position.update + 1
         decay = min(self.config.average, seen / (seen + 9))
         pairs = zip(average.parameters(), self.pupil.model.parameters(), strict=True)
