@@ -1,0 +1,126 @@
+"""What a training leaves in its run's folder as it goes, and how that is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled import config as configs
+from unrolled.config import LanguageModelConfig
+from unrolled.data import Tokenizer
+from unrolled.errors import RunError
+from unrolled.tasks import lm
+from unrolled.training import checkpoint
+from unrolled.training.learner import Learner
+from unrolled.training.run_folder import RunFolder
+from unrolled.wirings import TokenModel
+
+MODEL, MEMORYLESS = "model.safetensors", "memoryless.safetensors"
+"""The best weights of a run: of its model, and of the twin without memory."""
+
+
+class Keeping:
+    """Keeps journal, best weights and checkpoints in a folder; without one, the best weights in memory."""
+
+    def __init__(self, folder: RunFolder | None) -> None:
+        self.folder = folder
+        self._weights: dict[str, dict[str, Tensor]] = {}
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Adds a row to the journal."""
+        if self.folder:
+            self.folder.journal.append(row)
+
+    def best(self, name: str, model: TokenModel, facts: Mapping[str, Any]) -> None:
+        """Keeps the weights of `MODEL` or `MEMORYLESS` as its best so far."""
+        if self.folder:
+            checkpoint.write(self.folder.path / name, weights_of(model), facts, self.folder.sealed)
+        else:
+            self._weights[name] = {key: weight.clone() for key, weight in weights_of(model).items()}
+
+    def save(self, learner: Learner) -> None:
+        """Writes a checkpoint that the training can go on from."""
+        if self.folder:
+            self.folder.journal.sync()
+            tensors, facts = learner.tensors(), learner.facts()
+            checkpoint.write_newest(self.folder.last, tensors, facts, self.folder.sealed)
+
+    def restore(self, learner: Learner) -> None:
+        """Brings the learner, and the journal, to where the newest good checkpoint was written.
+
+        Raises:
+            RunError: there is no good checkpoint.
+        """
+        assert self.folder
+        tensors, facts = checkpoint.read_newest(self.folder.last, self.folder.covers)
+        learner.restore(tensors, facts)
+        self.folder.journal.cut(after=learner.position.update)
+
+    def load_best(self, name: str, model: TokenModel) -> None:
+        """Puts the best weights of `MODEL` or `MEMORYLESS` into a model."""
+        if self.folder:
+            put(checkpoint.read(self.folder.path / name, self.folder.covers).tensors, model)
+        else:
+            put(self._weights[name], model)
+
+
+class Kept(NamedTuple):
+    """A run's model as it is used."""
+
+    model: TokenModel
+    tokenizer: Tokenizer
+    config: LanguageModelConfig
+    facts: dict[str, Any]
+
+
+def load(folder: RunFolder) -> Kept:
+    """The best weights of a run, checked together with its config and vocabulary.
+
+    Raises:
+        RunError: a file is missing, damaged, or of another run.
+    """
+    if not folder.model.exists():
+        raise RunError(
+            f"run: {folder.path}", "have weights", "none yet",
+            f"Train to the first evaluation: unrolled resume {folder.path}",
+        )  # fmt: skip
+    weights, facts = checkpoint.read(folder.model, folder.covers)
+    config, tokenizer = configs.load(folder.config), Tokenizer.load(folder.tokenizer)
+    model = lm.model(config, tokenizer.size)
+    put(weights, model)
+    return Kept(model.eval(), tokenizer, config, facts)
+
+
+def write(folder: RunFolder, kept: Kept) -> None:
+    """Writes a model into a new folder, for `load`."""
+    kept.tokenizer.save(folder.tokenizer)
+    folder.write_config_json(description(kept.config, kept.model))
+    folder.write_env()
+    checkpoint.write(folder.model, weights_of(kept.model), kept.facts, folder.sealed)
+
+
+def weights_of(model: TokenModel) -> dict[str, Tensor]:
+    """Every weight by its name, shared ones once."""
+    return {name: weight.detach() for name, weight in model.named_parameters()}
+
+
+@torch.no_grad()
+def put(weights: Mapping[str, Tensor], model: TokenModel) -> None:
+    """Copies weights into a model by name."""
+    for name, weight in model.named_parameters():
+        weight.copy_(weights[name])
+
+
+def description(config: LanguageModelConfig, model: TokenModel) -> dict[str, Any]:
+    """What ``config.json`` says: enough to build the model around its weights."""
+    return {
+        "model_type": "unrolled-lm",
+        "tokens": config.tokens,
+        **asdict(model.sizes),
+        "dropouts": model.dropouts._asdict(),
+        "parameters": lm.parameters(model),
+    }

@@ -1,0 +1,179 @@
+"""The loop of a training: update, look, judge, keep, until the end or until it is asked to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, isfinite
+from time import perf_counter
+
+from unrolled.data import Corpus, Tokenizer
+from unrolled.errors import NonFiniteError
+from unrolled.report.training import Display, Evaluation, Progress
+from unrolled.tasks import lm, sampling
+from unrolled.training.interruption import Interruption
+from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
+from unrolled.training.learner import Learner, Sums
+
+LOOK_EVERY = 0.2
+"""Seconds between two reports to the display."""
+
+PACE_AFTER = 20
+"""Updates after which a budget of time becomes a number of updates."""
+
+ROWS_AN_EVALUATION = 10
+"""Rows of the journal from one evaluation to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why and where a sitting ended; ``finished`` where nothing is left to train."""
+
+    reason: str
+    finished: bool
+
+
+class Loop:
+    """One sitting of a training: from where the learner stands to the end.
+
+    Raises:
+        NonFiniteError: from `run`, when the loss is no number any more; what was kept before stays.
+    """
+
+    def __init__(
+        self, learner: Learner, corpus: Corpus, tokenizer: Tokenizer, keeping: Keeping, display: Display
+    ) -> None:
+        self.learner, self.corpus, self.tokenizer = learner, corpus, tokenizer
+        self.keeping, self.display, self.config = keeping, display, learner.config
+        self._begun = perf_counter() - learner.position.seconds
+        self._looked = self._saved = perf_counter()
+        self._sitting, self._seen, self._tokens = perf_counter(), Sums(), 0
+
+    def run(self) -> Ending:
+        """Trains to the end; evaluates and saves wherever it stops."""
+        learner, at = self.learner, self.learner.position
+        at.updates = at.updates or self.updates()
+        with Interruption() as asked:
+            while not (ending := self._ending(asked)):
+                sums = learner.step()
+                at.seconds = perf_counter() - self._begun
+                if not isfinite(sums.loss):
+                    raise self._diverged()
+                if self.config.budget and at.update == PACE_AFTER:
+                    self._plan()
+                self._look(sums)
+                if at.update % self._row_every() == 0:
+                    self._row()
+                if at.update % self._evaluate_every() == 0 or at.update == at.updates:
+                    self._evaluate()
+                if perf_counter() - self._saved >= self.config.checkpoint_every:
+                    self._save()
+            self._save()
+            if at.since_evaluation.updates and asked.deadline is None:
+                self._evaluate()  # after saving: what is resumed knows nothing of this one
+        return ending
+
+    def updates(self) -> int:
+        """How many updates the config asks for; with a budget, a number not yet known."""
+        if self.config.budget:
+            return 10**9
+        return max(1, ceil(self.config.epochs * self.learner.streams.updates_per_epoch))
+
+    def _ending(self, asked: Interruption) -> Ending | None:
+        """Why to stop now, if there is a reason."""
+        config, at = self.config, self.learner.position
+        if at.update >= at.updates:
+            return Ending("all updates done", True)
+        if config.budget and at.seconds >= config.budget:
+            return Ending("the time is up", True)
+        if config.patience and at.evaluations_since_best >= config.patience:
+            return Ending(f"no better for {config.patience} evaluations", True)
+        return Ending("asked to stop", False) if asked.to_stop else None
+
+    def _plan(self) -> None:
+        """Makes updates of the time that is left, at the pace so far, evaluations included."""
+        at = self.learner.position
+        left = max(0.0, self.config.budget - at.seconds)
+        at.updates = at.update + max(1, int(left * at.update / at.seconds))
+
+    def _evaluate_every(self) -> int:
+        at, per_epoch = self.learner.position, self.learner.streams.updates_per_epoch
+        return lm.evaluation_interval(self.config, at.updates, per_epoch, len(self.corpus.valid))
+
+    def _row_every(self) -> int:
+        return max(1, self._evaluate_every() // ROWS_AN_EVALUATION)
+
+    def _epoch(self) -> float:
+        return self.learner.position.update / self.learner.streams.updates_per_epoch
+
+    def _look(self, sums: Sums) -> None:
+        """Tells the display, a few times a second."""
+        at, seen = self.learner.position, self._seen
+        seen.add(sums.loss, sums.norm, bool(sums.clipped))
+        self._tokens += self.learner.tokens
+        if perf_counter() - self._looked < LOOK_EVERY:
+            return
+        self._looked = perf_counter()
+        pace = at.seconds / at.update
+        left = min((at.updates - at.update) * pace, self.config.budget - at.seconds or 1e18)
+        per_epoch = self.learner.streams.updates_per_epoch
+        self.display.progress(
+            Progress(
+                at.update, at.updates, self._epoch(), at.updates / per_epoch,
+                self._tokens / (perf_counter() - self._sitting), rate=self.learner.rate(), seconds_left=left,
+                **seen.means(),
+            )
+        )  # fmt: skip
+        self._seen = Sums()
+
+    def _row(self) -> None:
+        at = self.learner.position
+        self.keeping.row(
+            {"update": at.update, "epoch": self._epoch(), **at.since_row.means(), "rate": self.learner.rate()}
+        )
+        at.since_row = Sums()
+
+    def _evaluate(self) -> None:
+        """Judges the weights on the held-out slice, keeps them if they are the best, and shows a sample."""
+        learner, at, config = self.learner, self.learner.position, self.config
+        train, sums = at.since_evaluation.means()["loss"], Sums()
+        valid = lm.judge(
+            learner.model, self.corpus.valid, lm.streams_to_judge(config, len(self.corpus.valid))
+        )
+        best = valid < at.best
+        at.since_evaluation = sums
+        if best:
+            at.best, at.best_update, at.evaluations_since_best = valid, at.update, 0
+            self.keeping.best(MODEL, learner.model, {"update": at.update, "valid_loss": valid})
+        else:
+            at.evaluations_since_best += 1
+            if config.schedule == "plateau":
+                at.plateau *= config.decay
+        if learner.twin:
+            twin = lm.judge_memoryless(learner.twin.model, self.corpus.valid)
+            if twin < at.memoryless_best:
+                at.memoryless_best = twin
+                self.keeping.best(MEMORYLESS, learner.twin.model, {"update": at.update, "valid_loss": twin})
+        self.keeping.row(
+            {"update": at.update, "epoch": self._epoch(), "train_loss": train, "valid_loss": valid,
+             "best": best, "seconds": round(at.seconds, 3)}
+        )  # fmt: skip
+        self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, best))
+        if config.sample:
+            self.display.sample(
+                sampling.sample(learner.model, self.tokenizer, config.sample, config.seed + at.update)
+            )
+        at.seconds = perf_counter() - self._begun
+        if config.budget and at.update < at.updates:
+            self._plan()
+
+    def _save(self) -> None:
+        self.keeping.save(self.learner)
+        self._saved = perf_counter()
+
+    def _diverged(self) -> NonFiniteError:
+        config = self.config
+        fix = f"Train with a smaller learning rate (--learning-rate {config.learning_rate / 3:.1g})"
+        fix += "." if config.clip else ", or clip the gradient (--clip 1)."
+        return NonFiniteError(
+            f"train lm: the loss at update {self.learner.position.update}", "be finite", "no number", fix
+        )

@@ -1,0 +1,202 @@
+"""Training from a text to a result: what is kept, what is judged, and that going on leaves no trace."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import config as configs
+from unrolled.config import LanguageModelConfig, override
+from unrolled.data import Corpus
+from unrolled.errors import DataError, NonFiniteError, RunError
+from unrolled.report.training import Display
+from unrolled.tasks import lm
+from unrolled.training import checkpoint, keeping, language_model
+from unrolled.training.learner import Learner
+from unrolled.training.loop import Loop
+from unrolled.training.run_folder import RunFolder
+
+SMALL = LanguageModelConfig(hidden=16, batch=4, length=16, epochs=2.0, evaluate_every=7, sample=20)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A text with something to learn: words in a random order."""
+    random = np.random.default_rng(0)
+    words = random.choice(["sea", "wind", "sail", "harbour", "gull"], 900)
+    path = tmp_path / "sea.txt"
+    path.write_text(" ".join(words.tolist()))
+    return path
+
+
+def created(tmp_path: Path, text: Path, name: str, **fields: str) -> tuple[LanguageModelConfig, RunFolder]:
+    config = override(SMALL, {"sources": str(text), **fields})
+    return config, RunFolder.create(configs.dumps(config), name, tmp_path / "runs")
+
+
+def rows(folder: RunFolder) -> list[dict[str, Any]]:
+    """The journal without its clock."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in folder.journal.rows()]
+
+
+class Stopping(Display):
+    """Sends this process a signal at the first evaluation after an update."""
+
+    def __init__(self, update: int, which: signal.Signals) -> None:
+        super().__init__(quiet=True)
+        self.at, self.which = update, which
+
+    def evaluation(self, e: object) -> None:
+        if e.update >= self.at:  # type: ignore[attr-defined]
+            self.at = 10**9
+            os.kill(os.getpid(), self.which)
+
+
+def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Path, text: Path) -> None:
+    config, folder = created(tmp_path, text, "whole", epochs="12", learning_rate="1e-2")
+    outcome = language_model.train(config, folder)
+    assert outcome.finished
+    names = {row.name: row.bits_per_character for row in outcome.rows}
+    model = names["this model"]
+    assert model < names["the same without memory"] < names["guessing"]
+    assert model < names["frequencies alone"]
+    kept = keeping.load(folder)
+    corpus = Corpus.open(folder.data)
+    assert lm.judge(kept.model, corpus.test) == outcome.rows[0].nats
+    losses = [row["valid_loss"] for row in rows(folder) if "valid_loss" in row]
+    assert kept.facts["valid_loss"] == outcome.valid_loss == min(losses)
+    card = folder.card.read_text()
+    assert f"{model:.4f}" in card
+    assert "needed" not in card.lower()
+    assert json.loads(folder.config_json.read_text())["hidden"] == 16
+    found = {str(file.relative_to(folder.path)) for file in folder.path.rglob("*") if file.is_file()}
+    assert found == {
+        "README.md", "config.json", "config.toml", "data.safetensors", "env.json", "memoryless.safetensors",
+        "metrics.jsonl", "model.safetensors", "tokenizer.json", "last/checkpoint.safetensors",
+    } | {name for name in found if name == "last/previous.safetensors"}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, text: Path, which: signal.Signals
+) -> None:
+    fields = {"dropout_output": "0.2", "average": "0.9", "checkpoint_every": "1000"}
+    config, never = created(tmp_path, text, "never", **fields)
+    language_model.train(config, never)
+    config, stopped = created(tmp_path, text, "stopped", **fields)
+    outcome = language_model.train(config, stopped, Stopping(20, which))
+    assert not outcome.finished
+    assert 20 < outcome.updates < 60
+    assert not stopped.card.exists()
+    outcome = language_model.resume(stopped)
+    assert outcome.finished
+    whole = checkpoint.read_newest(never.last, never.covers)
+    again = checkpoint.read_newest(stopped.last, stopped.covers)
+    assert whole.tensors.keys() == again.tensors.keys()
+    for name, tensor in whole.tensors.items():
+        assert torch.equal(tensor, again.tensors[name]), name
+    assert rows(never) == rows(stopped)
+
+
+def test_a_finished_training_is_judged_again_by_resume(tmp_path: Path, text: Path) -> None:
+    config, folder = created(tmp_path, text, "done")
+    first = language_model.train(config, folder)
+    again = language_model.resume(folder)
+    assert (again.updates, again.rows) == (first.updates, first.rows)
+
+
+def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
+    """With another judged text, the training is the same to the bit."""
+    other = tmp_path / "other.txt"
+    other.write_text("sail wind gull sea " * 40)
+    weights = []
+    for name, test in (("a", text), ("b", other)):
+        config, folder = created(tmp_path, text, name, test_sources=str(test))
+        language_model.train(config, folder)
+        weights.append(checkpoint.read(folder.model, folder.covers).tensors)
+    for name, weight in weights[0].items():
+        assert torch.equal(weight, weights[1][name])
+
+
+def test_it_stops_early_where_nothing_gets_better(tmp_path: Path, text: Path) -> None:
+    config, folder = created(tmp_path, text, "patient", patience="3", learning_rate="1e-12", epochs="50")
+    outcome = language_model.train(config, folder)
+    assert "no better for 3 evaluations" in outcome.reason
+    assert outcome.updates < 50 * 60
+
+
+def test_a_budget_ends_a_training(tmp_path: Path, text: Path) -> None:
+    config, folder = created(tmp_path, text, "brief", budget="1.5")
+    outcome = language_model.train(config, folder)
+    assert outcome.finished
+    assert 1.0 < outcome.seconds < 6.0
+    assert outcome.rows
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_leaves_the_best(tmp_path: Path, text: Path) -> None:
+    config, folder = created(
+        tmp_path,
+        text,
+        "wild",
+        optimiser="sgd",
+        clip="0",
+        learning_rate="0.1",
+        cell="rnn",
+        schedule="constant",
+    )
+    with language_model.begun(config, folder) as course:
+        loop = Loop(course.learner, course.corpus, course.tokenizer, course.keeping, Display(quiet=True))
+        step = course.learner.step
+
+        def spoil() -> object:
+            if course.learner.position.update == 10:
+                with torch.no_grad():
+                    course.learner.model.head.bias.fill_(torch.nan)
+            return step()
+
+        course.learner.step = spoil  # type: ignore[method-assign]
+        with pytest.raises(NonFiniteError, match=r"smaller learning rate .*clip the gradient"):
+            loop.run()
+    assert keeping.load(folder).facts["update"] == 7
+
+
+@pytest.mark.parametrize(("contents", "error"), [("", DataError), ("ab", DataError)])
+def test_what_cannot_begin_leaves_nothing(tmp_path: Path, contents: str, error: type[Exception]) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text(contents)
+    config, folder = created(tmp_path, short, "none")
+    with pytest.raises(error):
+        language_model.train(config, folder)
+    assert not folder.path.exists()
+
+
+def test_a_changed_vocabulary_or_text_is_refused(tmp_path: Path, text: Path) -> None:
+    config, folder = created(tmp_path, text, "changed")
+    language_model.train(config, folder)
+    data = bytearray(folder.data.read_bytes())
+    data[-5] ^= 1
+    folder.data.write_bytes(data)
+    with pytest.raises(RunError, match=r"data\.safetensors"):
+        language_model.resume(folder)
+    vocabulary = folder.tokenizer.read_text()
+    folder.tokenizer.write_text(vocabulary.replace("w", "W"))
+    with pytest.raises(RunError, match=r"tokenizer\.json"):
+        keeping.load(folder)
+
+
+def test_the_memoryless_twin_sees_the_same_windows(tmp_path: Path, text: Path) -> None:
+    """It is trained by as many updates as the model, from the same first weights."""
+    config, _ = created(tmp_path, text, "twin")
+    with language_model.begun(config, None) as course:
+        learner: Learner = course.learner
+        assert learner.twin
+        pairs = zip(learner.model.parameters(), learner.twin.model.parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+        course.run(Display(quiet=True))
+        steps = learner.twin.optimiser.state_dict()["state"][0]["step"]
+        assert steps == learner.position.update
