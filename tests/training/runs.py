@@ -25,9 +25,10 @@ def a_run(parent: Path) -> RunFolder:
     """A run that has written checkpoints 1 and 2, of which 2 is the newest, and 1 as the best weights."""
     folder = RunFolder.create('schema = 1\ntask = "lm"\n', "small", parent)
     folder.tokenizer.write_text('{"schema": 1, "tokens": ["<unk>", "a", "b"]}\n')
+    folder.data.write_bytes(b"tokens")
     for n in (1, 2):
         folder.journal.append({"update": n, "train_loss": 1 / n, "valid_loss": 2 / n})
-        checkpoint.write_newest(folder.last, tensors(n), {"update": n}, folder.sealed)
+        checkpoint.write_newest(folder.last, tensors(n), {"update": n}, folder.sealed_with_data)
     checkpoint.write(folder.model, tensors(1), {"update": 1}, folder.sealed)
     return folder
 
@@ -48,7 +49,7 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 def newest(folder: RunFolder) -> int:
     """The number that the newest good checkpoint tells, once every tensor tells it too."""
-    found = checkpoint.read_newest(folder.last, folder.covers)
+    found = checkpoint.read_newest(folder.last, folder.covers_with_data)
     n = found.facts["update"]
     assert same(found.tensors, tensors(n))
     return n

@@ -138,9 +138,9 @@ def test_the_same_state_gives_the_same_bytes(tmp_path: Path):
 def test_a_file_edited_during_training_is_noticed(tmp_path: Path):
     folder = a_run(tmp_path)
     folder.config.write_text("schema = 1\nhidden = 512\n")
-    checkpoint.write_newest(folder.last, {}, {}, folder.sealed)
+    checkpoint.write_newest(folder.last, {}, {}, folder.sealed_with_data)
     with pytest.raises(RunError, match=r"config\.toml must be the config\.toml that checkpoint\.safetensors"):
-        checkpoint.read_newest(folder.last, folder.covers)
+        checkpoint.read_newest(folder.last, folder.covers_with_data)
 
 
 def test_a_checkpoint_of_a_later_version_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,11 +13,12 @@ from unrolled.training.run_folder import RunFolder
 
 READERS: dict[str, Callable[[RunFolder], object]] = {
     "config.toml": lambda run: checkpoint.read(run.model, run.covers),
-    "tokenizer.json": lambda run: checkpoint.read_newest(run.last, run.covers),
+    "tokenizer.json": lambda run: checkpoint.read_newest(run.last, run.covers_with_data),
+    "data.safetensors": lambda run: checkpoint.read_newest(run.last, run.covers_with_data),
     "metrics.jsonl": lambda run: run.journal.rows(),
     "model.safetensors": lambda run: checkpoint.read(run.model, run.covers),
-    "checkpoint.safetensors": lambda run: checkpoint.read(run.last / checkpoint.NEWEST, run.covers),
-    "previous.safetensors": lambda run: checkpoint.read(run.last / checkpoint.PREVIOUS, run.covers),
+    "checkpoint.safetensors": lambda run: checkpoint.read(run.last / checkpoint.NEWEST, run.covers_with_data),
+    "previous.safetensors": lambda run: checkpoint.read(run.last / checkpoint.PREVIOUS, run.covers_with_data),
 }
 """Who reads each file; what of a run is not here is never read to load it."""
 
@@ -107,7 +108,7 @@ def test_the_one_before_is_used_and_named(run: RunFolder, caplog: pytest.LogCapt
         assert newest(run) == 1
     assert "checkpoint.safetensors" in caplog.text
     assert "previous.safetensors is used" in caplog.text
-    checkpoint.write_newest(run.last, tensors(2), {"update": 2}, run.sealed)
+    checkpoint.write_newest(run.last, tensors(2), {"update": 2}, run.sealed_with_data)
     assert newest(run) == 2
 
 
@@ -115,7 +116,7 @@ def test_without_a_good_checkpoint_both_are_named(run: RunFolder):
     for name in (checkpoint.NEWEST, checkpoint.PREVIOUS):
         (run.last / name).write_bytes(b"\0" * 1000)
     with pytest.raises(RunError, match=r"checkpoint\.safetensors: 1000 bytes.*previous\.safetensors: 1000"):
-        checkpoint.read_newest(run.last, run.covers)
+        checkpoint.read_newest(run.last, run.covers_with_data)
 
 
 def test_a_file_of_another_making_is_refused(run: RunFolder):
@@ -123,4 +124,4 @@ def test_a_file_of_another_making_is_refused(run: RunFolder):
 
     save_file(tensors(1), run.model)
     assert refused(run, "model.safetensors")
-    assert same(checkpoint.read_newest(run.last, run.covers).tensors, tensors(2))
+    assert same(checkpoint.read_newest(run.last, run.covers_with_data).tensors, tensors(2))

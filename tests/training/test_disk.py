@@ -19,7 +19,7 @@ def run(tmp_path: Path) -> RunFolder:
 def attempt(run: RunFolder, n: int) -> str:
     """What came of writing checkpoint n: nothing, or the error's words."""
     try:
-        checkpoint.write_newest(run.last, tensors(n), {"update": n}, run.sealed)
+        checkpoint.write_newest(run.last, tensors(n), {"update": n}, run.sealed_with_data)
     except StorageError as error:
         return str(error)
     return ""

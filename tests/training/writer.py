@@ -1,4 +1,4 @@
-"""Writes checkpoints 0, 1, 2, … into the folder it is given, without end, and says each that is kept."""
+"""Writes checkpoints into the folder it is given, without end, and says each that is kept."""
 
 import itertools
 import sys

@@ -118,17 +118,32 @@ class RunFolder:
 
     @property
     def covers(self) -> dict[str, Path]:
-        """What a checkpoint answers for besides itself, for reading it."""
+        """The files without which weights mean nothing: what the best weights answer for."""
         return {file.name: file for file in (self.config, self.tokenizer)}
+
+    @property
+    def covers_with_data(self) -> dict[str, Path]:
+        """Those, and the tokens that it learns from: what ``last/`` answers for."""
+        return {**self.covers, self.data.name: self.data}
 
     @cached_property
     def sealed(self) -> dict[str, str]:
-        """The digests of `covers` when first asked for, for writing checkpoints; ask when training begins.
+        """The digests of `covers` when first asked for, for writing; ask when training begins.
 
         Raises:
             RunError: one of them cannot be read.
         """
         return {name: checkpoint.digest(file) for name, file in self.covers.items()}
+
+    @cached_property
+    def sealed_with_data(self) -> dict[str, str]:
+        """The digests of `covers_with_data` when first asked for; raises as `sealed`."""
+        return {**self.sealed, self.data.name: checkpoint.digest(self.data)}
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether a training came as far as its first checkpoint."""
+        return any(self.last.glob("*.safetensors"))
 
     def write_config_json(self, contents: Mapping[str, Any]) -> None:
         """Writes what a reader of the weights must know, ``config.json``; raises StorageError."""
@@ -144,7 +159,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Removes a run that failed before it kept anything; one with weights or a checkpoint stays."""
-        if not self.model.exists() and not list(self.last.glob("*.safetensors")):
+        if not self.model.exists() and not self.has_checkpoint:
             shutil.rmtree(self.path, ignore_errors=True)
 
     @contextlib.contextmanager
