@@ -3,14 +3,40 @@
 Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` answers at once.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import sys
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from unrolled.config import LanguageModelConfig, load, override
+from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from unrolled.demonstration import Outcome
     from unrolled.environment import Environment
+    from unrolled.report.answers import Judged, Samples, Surprises
+    from unrolled.report.runs import Runs
+    from unrolled.report.training import Display
     from unrolled.speed import Speed
+    from unrolled.training.language_model import Outcome
+    from unrolled.training.trial import Trial
 
-__all__ = ["bench", "demo", "doctor"]
+__all__ = [
+    "bench",
+    "config",
+    "demo",
+    "doctor",
+    "evaluate",
+    "generate",
+    "predict",
+    "resume",
+    "runs",
+    "train",
+]
+
+RUN = "a run's folder or its name; last is the one trained last"
+QUIET = "show nothing but the result"
+JSON = "leave the result to the caller: print nothing on standard output"
 
 
 def bench(
@@ -26,7 +52,7 @@ def bench(
     dtype: Annotated[Literal["float32", "float64"], "type of the numbers"] = "float32",
     forward_only: Annotated[bool, "inference; otherwise forward and backward"] = False,
 ) -> "Speed":
-    """Measures our layer beside torch's for one's own shape.
+    """Measures our layer beside torch's for a shape of yours.
 
     Both run in turn in this process, with the same weights on the same input; the answer is the median of the
     pairwise ratios. Gradients are those of a first layer: of all weights, not of the input.
@@ -40,26 +66,250 @@ def bench(
     return speed.against_torch(shape, dtype=dtype, training=not forward_only, threads=threads)
 
 
+def config(run: Annotated[str, RUN] = "last") -> LanguageModelConfig:
+    """Shows the config of a run, which `train --config` takes.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    from unrolled.training.run_folder import RunFolder
+
+    return load(RunFolder.open(run).config)
+
+
 def demo(
     *,
-    seconds: Annotated[float, "how long to train, both models together"] = 40.0,
-    seed: Annotated[int, "of the initial weights"] = 0,
+    seconds: Annotated[float, "how long to train"] = 120.0,
+    seed: Annotated[int, "of weights, order and samples"] = 0,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
 ) -> "Outcome":
-    """Trains our GRU and torch's on the text of Python's own manual, side by side.
+    """Trains a language model on the text of Python's own manual, judges it beside baselines, and has it write.
 
-    Both character models begin with the same weights and see the same batches; a table shows their losses
-    falling together and their speeds.
+    It is kept as a run like any other.
 
     Raises:
         OptionError: ``seconds`` is not above 0.
     """
     from unrolled import demonstration
+    from unrolled.report.training import Display
 
-    return demonstration.run(seconds, seed)
+    display = Display(quiet, json)
+    outcome = demonstration.run(seconds, seed, display)
+    _conclude(outcome, display)
+    return outcome
 
 
 def doctor() -> "Environment":
-    """Says what this installation consists of, whether layers run compiled, and what to do if they do not."""
+    """Says what this installation consists of.
+
+    That is: versions, whether layers run compiled, and what to do if they do not.
+    """
     from unrolled import environment
 
     return environment.examine()
+
+
+def evaluate(
+    run: Annotated[str, RUN] = "last",
+    *sources: Annotated[str, "files, folders, patterns or -; without, the run's own text to judge on"],
+    by_length: Annotated[
+        bool, "also by how many tokens stand before, beyond the lengths of training"
+    ] = False,
+) -> "Judged":
+    """Judges a model on text.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: a text that cannot be read, or of fewer than two tokens.
+    """
+    from unrolled.data import Corpus
+    from unrolled.data.splits import pieces
+    from unrolled.estimators import LanguageModel
+    from unrolled.report.answers import Judged
+    from unrolled.training.language_model import unit_of
+    from unrolled.training.run_folder import RunFolder
+
+    model = LanguageModel.load(run)
+    chosen = model.config
+    if sources:
+        read = list(pieces(sources, chosen.tokens, chosen.encoding))
+        judgement = model.evaluate(read[0][:0].join(read), by_length=by_length)
+    else:
+        judgement = model.evaluate(Corpus.open(RunFolder.open(run).data).test, by_length=by_length)
+    return Judged(
+        text=" ".join(sources) or "what the run was judged on",
+        unit=unit_of(chosen),
+        trained_length=chosen.length,
+        **asdict(judgement),
+    )
+
+
+def generate(
+    run: Annotated[str, RUN] = "last",
+    *,
+    prompt: Annotated[str, "what to write on from; - reads standard input"] = "",
+    length: Annotated[int, "characters to write"] = 500,
+    temperature: Annotated[float, "0: always the likeliest; 1: as the model believes; above: wilder"] = 0.8,
+    top_k: Annotated[int, "draw among so many likeliest tokens; 0: all"] = 0,
+    top_p: Annotated[float, "draw among the likeliest that hold this probability together"] = 1.0,
+    seed: Annotated[int | None, "for the same text again"] = None,
+    stop: Annotated[tuple[str, ...], "end before this text; may be given several times"] = (),
+    samples: Annotated[int, "texts to write, one after another"] = 1,
+) -> "Samples":
+    """Writes text, piece by piece as it comes.
+
+    The prompt is not repeated. A token costs the same however long the text already is.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        OptionError: a number out of its range.
+    """
+    if samples < 1:
+        raise OptionError("generate: samples", "be at least 1", samples, "Leave it out for one.")
+    from unrolled.estimators import LanguageModel
+    from unrolled.report.answers import Samples
+
+    model, before = LanguageModel.load(run), sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+    seeds = [None if seed is None else seed + number for number in range(samples)]
+    write = partial(
+        model.generate, before, length=length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
+    )
+    return Samples([write(seed=one) for one in seeds])
+
+
+def predict(
+    run: Annotated[str, RUN],
+    text: Annotated[str, "the text, or a file with it, or - for standard input"],
+    *,
+    top: Annotated[int, "how many of the likeliest tokens to show"] = 5,
+) -> "Surprises":
+    """Shows the surprise of every token of a text, and what was expected.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: no text.
+    """
+    if top < 0:
+        raise OptionError("predict: top", "be 0 or more", top, "Leave it out for 5.")
+    from unrolled.data import reading
+    from unrolled.estimators import LanguageModel
+    from unrolled.report.answers import Surprises
+
+    model = LanguageModel.load(run)
+    if text == "-" or _is_file(text):
+        text = "".join(reading.texts([text], model.config.encoding))
+    return Surprises(model.predict(text, top=top))
+
+
+def resume(
+    run: Annotated[str, RUN] = "last",
+    *,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
+) -> "Outcome":
+    """Goes on with a stopped training.
+
+    A killed one goes on too, exactly as if it had not been: the same losses and the same weights at the end.
+
+    Raises:
+        RunError: no such run, no good checkpoint, or another process trains there.
+    """
+    from unrolled.report.training import Display
+    from unrolled.training import language_model
+    from unrolled.training.run_folder import RunFolder
+
+    display = Display(quiet, json)
+    outcome = language_model.resume(RunFolder.open(run), display)
+    _conclude(outcome, display)
+    return outcome
+
+
+def runs() -> "Runs":
+    """Lists the runs.
+
+    They are kept in the folder `runs`, or in that of the environment variable UNROLLED_RUNS.
+    """
+    from unrolled.report.runs import Runs
+    from unrolled.training.run_folder import list_runs
+
+    return Runs(list_runs())
+
+
+def train(
+    task: Annotated[Literal["lm"], "what is learned; lm: a language model, which token comes next"],
+    *sources: Annotated[str, "files, folders, patterns, or - for standard input; also key=value"],
+    config: Annotated[Path | None, "a TOML file with fields; what is given beside it counts more"] = None,
+    name: Annotated[str | None, "of the run; made from task, text and time unless given"] = None,
+    dry_run: Annotated[bool, "try everything with a few updates, keep nothing"] = False,
+    overfit: Annotated[bool, "learn one batch by heart, keep nothing; what cannot has a mistake"] = False,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
+    **fields: Annotated[Any, "fields of the config"],
+) -> "Outcome | Trial":
+    """Trains a model and judges it beside baselines.
+
+    It is kept as a run. Every field of its config is an option below, which shows the default, or is written
+    key=value.
+
+    Ctrl-C stops it in good order: it evaluates and saves, and `resume` goes on from there. Twice stops at
+    once; what the last checkpoint holds is kept.
+
+    Raises:
+        OptionError: a field that does not exist, a value that cannot be, or no text.
+        DataError: a text that cannot be read, or is too short.
+        RunError: there is a run of this name.
+        StorageError: the disk is full.
+    """
+    chosen = _chosen(task, sources, config, fields)
+    from unrolled.report.training import Display
+    from unrolled.training import language_model, trial
+    from unrolled.training.run_folder import RunFolder, run_name
+
+    display = Display(quiet, json)
+    if dry_run or overfit:
+        tried = (trial.dry_run if dry_run else trial.overfit)(chosen, display)
+        display.say(str(tried))
+        return tried
+    folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
+    outcome = language_model.train(chosen, folder, display)
+    _conclude(outcome, display)
+    return outcome
+
+
+def _chosen(
+    task: str, sources: tuple[str, ...], file: Path | None, fields: dict[str, Any]
+) -> LanguageModelConfig:
+    """The config that a file, fields and texts make together.
+
+    Raises:
+        OptionError: they cannot be, or name no text.
+    """
+    base = load(file) if file else LanguageModelConfig()
+    given = fields | ({"sources": sources} if sources else {})
+    chosen = override(base, given, where=f"train {task}")
+    if not chosen.sources:
+        fix = f"For example: unrolled train {task} book.txt"
+        raise OptionError(f"train {task}: TEXT", "name a file, a folder, a pattern or -", "nothing", fix)
+    return chosen
+
+
+def _conclude(outcome: "Outcome", display: "Display") -> None:
+    """Shows the result of a training, or how to go on with one that was stopped."""
+    run = Path(outcome.run or "last").name
+    if outcome.finished:
+        rests = (f"generate {run}", f"evaluate {run} --by-length", f'predict {run} "some text"')
+        commands = [f"unrolled {rest}" for rest in rests]
+        display.result("On text that it has not seen", outcome.rows, outcome.unit, commands)
+    else:
+        display.note(
+            f"{outcome.reason} after update {outcome.updates:,}; go on with it: unrolled resume {run}"
+        )
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is the name of a file rather than a text."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte
+        return False

@@ -1,62 +1,163 @@
 """The command line: `api`'s functions as verbs, their arguments as options. No logic of its own.
 
-A parameter ``forward_only: Annotated[bool, "help"] = False`` becomes ``--forward-only``; a verb's result is
-printed as text, or with ``--json`` as data.
+A parameter ``forward_only: Annotated[bool, "help"] = False`` becomes ``--forward-only``; one that has a
+place, an argument; ``**fields``, an option for every field of a config, which may also be written
+``key=value``. A verb's result is printed as text, or with ``--json`` as data; a verb with a parameter
+``json`` shows it itself.
 """
 
 import inspect
-import json
-from collections.abc import Callable
-from dataclasses import asdict
+import re
+import sys
+from collections.abc import Callable, Iterator
 from functools import wraps
+from pathlib import Path
+from time import monotonic
 from typing import Any, Literal, get_args, get_origin
 
 import click
+import msgspec
 
-from unrolled import __version__, api
-from unrolled.errors import UnrolledError
+import unrolled
+from unrolled import api
+from unrolled.config import FIELDS, Field, field_named, sections, shown
+from unrolled.errors import OptionError, UnrolledError
+from unrolled.report.wording import visible
+
+SHORT = {"quiet": "-q"}
+"""The options that have a letter."""
+
+FLUSH_EVERY = 0.02
+"""Seconds of text that may wait: less than an eye notices."""
+
+SETTING = re.compile(r"(?P<key>[A-Za-z][\w-]*)=(?P<value>.*)", re.DOTALL)
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done; also a training that one Ctrl-C or SIGTERM ended in good order
+  1    it could not be done: the data, a run, the disk, this installation
+  2    a mistake on the command line or in a config
+  130  stopped at once: by a second Ctrl-C, or by one where nothing trains"""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(__version__, prog_name="unrolled")
+class Mistake(click.ClickException):
+    """Something was asked for that is not offered."""
+
+    exit_code = 2
+
+
+class Verb(click.Command):
+    """A command whose options stand under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options, those of a config in the sections of its file."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                groups.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        width = max(len(name) for records in groups.values() for name, _ in records)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in records])
+
+
+class FieldOption(click.Option):
+    """The option of one field of a config; not given, it leaves the field as it is."""
+
+    def __init__(self, field: Field, section: str) -> None:
+        super().__init__(
+            [f"--{field.name.replace('_', '-')}", field.name],
+            type=click.Choice(field.choices) if field.choices else str,
+            multiple=field.kind is tuple,
+            metavar="TEXT" if field.kind is tuple else shown(field.default),
+            help=f"{field.help}: {', '.join(field.choices)}" if field.choices else field.help,
+        )
+        self.section = section
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(unrolled.__version__, prog_name="unrolled")
 def main() -> None:
     """Recurrent neural networks that are fast on a CPU and open at every time step."""
+    for stream in (sys.stdout, sys.stderr):
+        # a model may write characters that the terminal's encoding lacks
+        stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def command(verb: Callable[..., Any]) -> click.Command:
     """Makes the command of one verb.
 
-    An error of ours ends it with its message and exit code 1; a mistake in the options, with exit code 2.
+    An error of ours ends it with its message and exit code 1, or 2 where what was asked for is not offered.
     """
+    signature = inspect.signature(verb)
+    shows_itself = "json" in signature.parameters
 
     @wraps(verb)
-    def run(json_: bool, **arguments: Any) -> None:
+    def run(json: bool, print_python: bool, **given: Any) -> None:
+        if shows_itself and json:
+            given["json"] = True
         try:
-            result = verb(**arguments)
+            call = bound(signature, given)
+            if print_python:
+                click.echo(as_python(verb.__name__, call))
+                return
+            result = verb(*call.args, **call.kwargs)
+            if json or not shows_itself:
+                show(result, json)
         except UnrolledError as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(json.dumps(asdict(result)) if json_ else str(result))
+            kind = Mistake if isinstance(error, OptionError) else click.ClickException
+            raise kind(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            click.get_current_context().exit(130)
 
-    as_json = click.Option(["--json", "json_"], is_flag=True, help="print the result as data")
-    return click.Command(
+    own = [made for parameter in signature.parameters.values() for made in options(parameter, signature)]
+    common = [
+        click.Option(["--json", "json"], is_flag=True, help="print the result as data"),
+        click.Option(["--print-python"], is_flag=True, help="print the same call in Python, and do nothing"),
+    ]
+    own.sort(key=lambda made: isinstance(made, FieldOption))
+    fields = sum(isinstance(made, FieldOption) for made in own)
+    return Verb(
         verb.__name__.replace("_", "-"),
         callback=run,
-        params=[*map(option, inspect.signature(verb).parameters.values()), as_json],
+        params=[*own[: len(own) - fields], *common, *own[len(own) - fields :]],
         help=(inspect.getdoc(verb) or "").split("\n\nRaises:")[0],
+        epilog=EXIT_CODES,
     )
 
 
-def option(parameter: inspect.Parameter) -> click.Option:
-    """Makes the option of one parameter of a verb, from its name, annotation and default."""
+def options(parameter: inspect.Parameter, signature: inspect.Signature) -> Iterator[click.Parameter]:
+    """Makes the argument or the options of one parameter of a verb, from its name, annotation and default."""
     annotation, text = get_args(parameter.annotation)
-    is_flag = annotation is bool
-    return click.Option(
-        [f"--{parameter.name.replace('_', '-')}", parameter.name],
-        type=None if is_flag else option_type(annotation),
-        default=parameter.default,
-        is_flag=is_flag,
-        help=text,
-    )
+    if parameter.kind is parameter.VAR_KEYWORD:
+        for title, fields in sections():
+            yield from (
+                FieldOption(f, title) for f in fields if f.name not in {*signature.parameters, "schema"}
+            )
+    elif parameter.kind is parameter.VAR_POSITIONAL:
+        yield click.Argument([parameter.name], nargs=-1, metavar="TEXT...", help=text)
+    elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        default = {} if parameter.default is parameter.empty else {"default": parameter.default}
+        name = parameter.name.upper()
+        yield click.Argument(
+            [parameter.name], type=option_type(annotation), metavar=name, help=text, **default
+        )
+    elif parameter.name != "json":
+        is_flag = annotation is bool
+        names = [f"--{parameter.name.replace('_', '-')}", parameter.name]
+        yield click.Option(
+            [*names, SHORT[parameter.name]] if parameter.name in SHORT else names,
+            type=None if is_flag else option_type(annotation),
+            default=parameter.default,
+            multiple=get_origin(annotation) is tuple,
+            is_flag=is_flag,
+            help=text,
+        )
 
 
 def option_type(annotation: Any) -> Any:
@@ -66,5 +167,65 @@ def option_type(annotation: Any) -> Any:
     return annotation if isinstance(annotation, type) else get_args(annotation)[0]
 
 
-for name in api.__all__:
-    main.add_command(command(getattr(api, name)))
+def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundArguments:
+    """The call that the words of a command line mean.
+
+    Raises:
+        UsageError: a field is given twice.
+        OptionError: a field that does not exist.
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for parameter in signature.parameters.values():
+        value = given.pop(parameter.name, parameter.default)
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            args.append(value)
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            is_setting = SETTING.fullmatch if takes_fields(signature) else lambda _: None
+            settings = [found for word in value if (found := is_setting(word)) and not Path(word).exists()]
+            args += [word for word in value if word not in {found[0] for found in settings}]
+            kwargs |= {field_named(found["key"]).name: found["value"] for found in settings}
+        elif parameter.kind is parameter.KEYWORD_ONLY and value != parameter.default:
+            kwargs[parameter.name] = value
+    as_options = {name: value for name, value in given.items() if value not in (None, ())}
+    if twice := sorted(set(as_options) & set(kwargs)):
+        raise click.UsageError(f"{twice[0]} is given twice, as an option and as {twice[0]}=.")
+    return signature.bind(*args, **kwargs, **as_options)
+
+
+def takes_fields(signature: inspect.Signature) -> bool:
+    """Whether a verb takes the fields of a config."""
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+
+
+def as_python(name: str, call: inspect.BoundArguments) -> str:
+    """The call as one would write it in Python."""
+    home = "unrolled" if name in unrolled.__all__ else "unrolled.api"
+    named = {key: FIELDS[key].value(value) if key in FIELDS else value for key, value in call.kwargs.items()}
+    words = [*map(repr, call.args), *(f"{key}={value!r}" for key, value in named.items() if key != "json")]
+    return f"from {home} import {name}\n\n{name}({', '.join(words)})"
+
+
+def show(result: Any, as_data: bool) -> None:
+    """Prints what a verb gave; text that comes in pieces, as it comes."""
+    if as_data:
+        click.echo(msgspec.json.encode(result, enc_hook=lambda made: made.as_data()))
+    elif isinstance(result, Iterator):
+        write(result)
+    else:
+        click.echo(str(result))
+
+
+def write(pieces: Iterator[str]) -> None:
+    """Prints text as it comes; to a terminal, without anything that would command it."""
+    out, flushed = sys.stdout, 0.0
+    for piece in pieces:
+        out.write(visible(piece) if out.isatty() else piece)
+        if monotonic() - flushed > FLUSH_EVERY:
+            out.flush()
+            flushed = monotonic()
+    out.write("\n")
+
+
+for verb in api.__all__:
+    main.add_command(command(getattr(api, verb)))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from msgspec import structs
 
-from unrolled.config.language_model import FIELDS, SCHEMA, SECTIONS, LanguageModelConfig
+from unrolled.config.field import Field
+from unrolled.config.language_model import FIELDS, SCHEMA, LanguageModelConfig
 from unrolled.errors import DataError, OptionError, nearest
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -71,32 +71,30 @@ def override(
     """
     changes: dict[str, Any] = {}
     for key, value in given.items():
-        name = key.replace("-", "_")
-        name = ALIASES.get(name, name)
-        if name not in FIELDS:
-            raise OptionError(f"{where}: the field", "be one that exists", key, nearest(name, FIELDS))
-        changes[name] = FIELDS[name].value(value)
+        field = field_named(key, where)
+        changes[field.name] = field.value(value)
     return structs.replace(config, **changes)
 
 
+def field_named(key: str, where: str = "config") -> Field:
+    """The field that is meant by what a person typed.
+
+    Raises:
+        OptionError: none of this name.
+    """
+    name = key.replace("-", "_")
+    name = ALIASES.get(name, name)
+    if name not in FIELDS:
+        raise OptionError(f"{where}: the field", "be one that exists", key, nearest(name, FIELDS))
+    return FIELDS[name]
+
+
 def dumps(config: LanguageModelConfig) -> str:
-    """The config as TOML, complete, every field with its meaning as a comment."""
-    lines: list[str] = []
-    for name, field in FIELDS.items():
-        if name in SECTIONS:
-            lines += ["", f"# {SECTIONS[name]}"]
-        lines.append(f"{f'{name} = {_toml(getattr(config, name))}':<27} # {field.help}")
-    return "\n".join(lines[1:]) + "\n"
+    """The config as TOML, complete, every field with its meaning as a comment; `loads` reads it again."""
+    return str(config)
 
 
 def changes(config: LanguageModelConfig) -> dict[str, Any]:
     """The fields that differ from their defaults."""
     pairs = ((name, getattr(config, name)) for name in FIELDS)
     return {name: value for name, value in pairs if value != FIELDS[name].default}
-
-
-def _toml(value: Any) -> str:
-    """One value in TOML, lists on one line."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")

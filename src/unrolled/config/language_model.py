@@ -1,8 +1,9 @@
 """The config of a language model."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
+import tomli_w
 from msgspec import Meta, Struct, structs
 
 from unrolled.config.field import Field, Seconds, Share, Steps, at_least
@@ -116,6 +117,15 @@ class LanguageModelConfig(Struct, frozen=True, kw_only=True):
             field.check(getattr(self, name))
         _check_together(self)
 
+    def __str__(self) -> str:
+        """TOML, every field with its meaning as a comment."""
+        lines: list[str] = []
+        for name, field in FIELDS.items():
+            if name in SECTIONS:
+                lines += ["", f"# {SECTIONS[name]}"]
+            lines.append(f"{f'{name} = {_toml(getattr(self, name))}':<27} # {field.help}")
+        return "\n".join(lines[1:]) + "\n"
+
 
 def sections() -> Iterator[tuple[str, list[Field]]]:
     """The fields under their headings, in order."""
@@ -159,6 +169,13 @@ def _check_together(c: LanguageModelConfig) -> None:
 
 def _at_odds(name: str, rule: str, got: object, fix: str) -> OptionError:
     return OptionError(f"config: {name}", rule, got, fix)
+
+
+def _toml(value: Any) -> str:
+    """One value in TOML, lists on one line."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
 def _declared() -> dict[str, Field]:

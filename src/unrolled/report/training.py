@@ -196,6 +196,12 @@ class Display:
         if not self.quiet:
             self._say(Text.assemble(("note: ", "yellow"), text))
 
+    def say(self, text: str) -> None:
+        """Shows a result that is a sentence."""
+        self._stop()
+        if not self.json:
+            self._results.print(text, soft_wrap=True, markup=False)
+
     def result(
         self, title: str, rows: Sequence[ResultRow], unit: str, next_commands: Sequence[str] = ()
     ) -> None:

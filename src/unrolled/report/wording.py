@@ -13,6 +13,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def ago(seconds: float) -> str:
+    """How long ago something was, in its largest unit.
+
+    Example:
+        >>> ago(20), ago(60), ago(7300), ago(3e5)
+        ('just now', '1 minute ago', '2 hours ago', '3 days ago')
+    """
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if count := int(seconds // size):
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
+
+
 def visible(text: str) -> str:
     """The text with control characters as pictures of themselves, so that none reaches the terminal.
 
