@@ -10,10 +10,18 @@ from pathlib import Path
 
 import click
 
-from benchmarks import fixed, grid, memory, peak, peers, ragged, results
+from benchmarks import fixed, grid, language, memory, peak, peers, ragged, results
 from benchmarks.measure import Setting
 
-BENCHMARKS = {"grid": grid, "peers": peers, "ragged": ragged, "peak": peak, "fixed": fixed, "memory": memory}
+BENCHMARKS = {
+    "grid": grid,
+    "peers": peers,
+    "ragged": ragged,
+    "peak": peak,
+    "fixed": fixed,
+    "memory": memory,
+    "language": language,
+}
 
 
 @click.command()
