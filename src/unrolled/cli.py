@@ -176,21 +176,25 @@ def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundA
     """
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
+    settings: list[tuple[str, Any]] = []
     for parameter in signature.parameters.values():
         value = given.pop(parameter.name, parameter.default)
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             args.append(value)
         elif parameter.kind is parameter.VAR_POSITIONAL:
-            is_setting = SETTING.fullmatch if takes_fields(signature) else lambda _: None
-            settings = [found for word in value if (found := is_setting(word)) and not Path(word).exists()]
-            args += [word for word in value if word not in {found[0] for found in settings}]
-            kwargs |= {field_named(found["key"]).name: found["value"] for found in settings}
+            for word in value:
+                setting = SETTING.fullmatch(word) if takes_fields(signature) else None
+                if not setting or Path(word).exists():
+                    args.append(word)
+                else:
+                    settings.append((field_named(setting["key"]).name, setting["value"]))
         elif parameter.kind is parameter.KEYWORD_ONLY and value != parameter.default:
             kwargs[parameter.name] = value
-    as_options = {name: value for name, value in given.items() if value not in (None, ())}
-    if twice := sorted(set(as_options) & set(kwargs)):
-        raise click.UsageError(f"{twice[0]} is given twice, as an option and as {twice[0]}=.")
-    return signature.bind(*args, **kwargs, **as_options)
+    settings += [(name, value) for name, value in given.items() if value not in (None, ())]
+    for name, _ in settings:
+        if sum(name == other for other, _ in settings) > 1:
+            raise click.UsageError(f"{name} is given twice.")
+    return signature.bind(*args, **kwargs, **dict(settings))
 
 
 def takes_fields(signature: inspect.Signature) -> bool:

@@ -2,32 +2,69 @@
 
 import inspect
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
+import unrolled
 from unrolled import api
-from unrolled.cli import main
+from unrolled.cli import FieldOption, main
+from unrolled.config import FIELDS
+
+SIZES = ("--hidden", "8", "--length", "8", "--batch", "2")
+SMALL = (*SIZES, "--epochs", "0.2", "--sample", "0", "--memoryless", "off")
 
 
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+def call(*arguments: str, given: str = "") -> Result:
+    return CliRunner().invoke(main, list(arguments), input=given)
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch) -> Path:
+    """A text in an empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNROLLED_RUNS", raising=False)
+    (tmp_path / "book.txt").write_text("to be, or not to be: that is the question.\n" * 30)
+    return tmp_path / "book.txt"
+
+
+@pytest.fixture
+def run(book) -> str:
+    result = call("train", "lm", "book.txt", *SMALL, "--name", "small", "-q")
+    assert result.exit_code == 0, result.output
+    return "small"
 
 
 def test_verbs_are_the_functions_of_api():
-    public = [name for name, value in vars(api).items() if inspect.isfunction(value) and name[0] != "_"]
+    own = [value for value in vars(api).values() if getattr(value, "__module__", "") == api.__name__]
+    public = [value.__name__ for value in own if inspect.isfunction(value) and value.__name__[0] != "_"]
     assert sorted(main.commands) == sorted(public) == api.__all__
 
 
 @pytest.mark.parametrize("verb", api.__all__)
 def test_options_are_the_parameters(verb: str):
-    options = [p for p in main.commands[verb].params if isinstance(p, click.Option) and p.name != "json_"]
-    parameters = inspect.signature(getattr(api, verb)).parameters
-    assert [o.name for o in options] == list(parameters)
-    assert [o.default for o in options] == [p.default for p in parameters.values()]
+    own = [p for p in main.commands[verb].params if not isinstance(p, FieldOption)]
+    named = [p for p in own if p.name not in ("json", "print_python")]
+    parameters = dict(inspect.signature(getattr(api, verb)).parameters)
     assert all(len(get_args(p.annotation)) == 2 for p in parameters.values()), "each says what it means"
+    parameters.pop("json", None)
+    parameters.pop("fields", None)
+    assert [p.name for p in named] == list(parameters)
+    for made in named:
+        default = parameters[made.name].default
+        assert made.required or made.nargs == -1 or made.default == default
+    assert [p.name for p in main.commands[verb].params if p.name == "json"] == ["json"]
+
+
+def test_every_field_of_the_config_is_an_option():
+    fields = [p.name for p in main.commands["train"].params if isinstance(p, FieldOption)]
+    assert fields == [name for name in FIELDS if name not in ("schema", "task", "sources")]
+    text = call("train", "lm", "--help").output
+    assert all(f"--{name.replace('_', '-')} " in text for name in fields)
 
 
 @pytest.mark.parametrize("verb", api.__all__)
@@ -35,6 +72,7 @@ def test_help_of_a_verb(verb: str):
     result = call(verb, "--help")
     assert result.exit_code == 0
     assert "Raises" not in result.output
+    assert "Exit codes" in result.output
 
 
 def test_unknown_verb_names_the_nearest():
@@ -49,7 +87,7 @@ def test_unknown_option_names_the_nearest():
 
 def test_wrong_value_is_an_error_of_the_house_without_a_traceback():
     result = call("bench", "--H", "0")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "Error: bench: H must be at least 1; got 0. Leave it out for the default.\n"
 
 
@@ -71,3 +109,117 @@ def test_doctor_says_what_runs():
     result = call("doctor")
     assert result.exit_code == 0
     assert "compiled core" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "",
+            "TEXT must name a file, a folder, a pattern or -; got nothing. For example: unrolled train lm",
+        ),
+        ("book.txt hiden=3", "the field must be one that exists; got hiden. Did you mean hidden?"),
+        ("book.txt hidden=0", "hidden must be a whole number, at least 1; got 0."),
+        ("book.txt cell=grru", "Did you mean gru?"),
+        ("book.txt hidden=4 --hidden 8", "hidden is given twice"),
+        ("book.txt lr=1 --learning-rate 2", "learning_rate is given twice"),
+        ("book.txt lr=1 learning-rate=2", "learning_rate is given twice"),
+        ("book.txt --hiden 3", "'--hidden'"),
+        ("book.txt --budget soon", "be a duration such as 90s, 10m or 2h"),
+    ],
+)
+def test_mistakes_of_a_command_line(book: Path, words: str, message: str):
+    result = call("train", "lm", *words.split())
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+    assert isinstance(result.exception, SystemExit), "no traceback"
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train lm nowhere.txt", "nowhere.txt must be a file, a folder, a pattern or -"),
+        ("train lm empty.txt", "empty.txt must hold text"),
+        ("train lm book.txt --config none.toml", "none.toml must be a readable file"),
+        ("train lm book.txt --batch 10000", "batch"),
+        ("generate nothing", "nothing must be a run's folder, a run's name or last"),
+        ("resume nothing", "Train one: unrolled train lm TEXT"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_leaves_nothing(book: Path, words: str, message: str):
+    Path("empty.txt").touch()
+    result = call(*words.split())
+    assert (result.exit_code, message in result.stderr) == (1, True), result.stderr
+    assert isinstance(result.exception, SystemExit), "no traceback"
+    assert not list(Path().glob("runs/*"))
+
+
+def test_python_call_is_the_command(book: Path, monkeypatch):
+    calls: list[tuple[tuple[str, ...], dict[str, object]]] = []
+    for home in (api, unrolled):
+        monkeypatch.setattr(home, "train", lambda *a, **k: calls.append((a, k)), raising=False)
+    words = ("book.txt", "hidden=512", "lr=1e-3", "--carry", "off", "--budget", "10m", "-q")
+    exec(call("train", "lm", *words, "--print-python").stdout)
+    given = dict(hidden=512, learning_rate=1e-3, carry=False, budget=600.0, quiet=True)
+    assert calls == [(("lm", "book.txt"), given)]
+    assert not Path("runs").exists()
+
+
+def test_file_flags_and_settings_make_one_config(run: str, book: Path):
+    Path("small.toml").write_text("hidden = 12\nlength = 9\nbatch = 3\n")
+    words = ("book.txt", "hidden=8", "--batch", "2", "--config", "small.toml", "--name", "mixed")
+    assert call("train", "lm", *words, *SMALL[len(SIZES) :], "-q").exit_code == 0
+    kept = api.config("mixed")
+    assert (kept.hidden, kept.length, kept.batch, kept.sources) == (8, 9, 2, ("book.txt",))
+
+
+def test_training_as_data(book: Path):
+    result = call("train", "lm", "-", *SMALL, "--json", given=book.read_text())
+    outcome = json.loads(result.stdout)
+    assert (outcome["finished"], outcome["unit"]) == (True, "character")
+    assert outcome["rows"][0]["bits_per_character"] > 0
+    assert [row["name"] for row in json.loads(call("runs", "--json").stdout)["runs"]] == [
+        Path(outcome["run"]).name
+    ]
+
+
+def test_result_goes_to_standard_output_and_progress_to_standard_error(book: Path):
+    result = call("train", "lm", "book.txt", *SMALL)
+    assert "this model" in result.stdout
+    assert "parameters" not in result.stdout
+    assert "parameters" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_a_run_in_use(run: str):
+    assert len(call("generate", run, "--prompt", "to", "--length", "20", "--seed", "1").stdout) == 21
+    samples = json.loads(call("generate", "--samples", "2", "--length", "9", "--seed", "1", "--json").stdout)
+    assert [len(text) for text in samples["samples"]] == [9, 9]
+    assert "perplexity" in call("evaluate", run, "--by-length").stdout
+    judged = json.loads(call("evaluate", run, "book.txt", "--json").stdout)
+    assert judged["tokens"] == len(Path("book.txt").read_text())
+    foreseen = json.loads(call("predict", run, "-", "--top", "2", "--json", given="to be").stdout)["tokens"]
+    assert "".join(token["token"] for token in foreseen) == "to␣be"
+    assert all(len(token["expected"]) == 2 for token in foreseen[1:])
+    assert "hidden = 8 " in call("config", run).stdout
+    assert call("generate", run, "--samples", "0").exit_code == 2
+
+
+def test_dry_run_keeps_nothing(book: Path):
+    result = call("train", "lm", "book.txt", *SMALL, "--dry-run")
+    assert (result.exit_code, "saving, loading and writing work" in result.stdout) == (0, True)
+    assert list(Path().iterdir()) == [Path("book.txt")]
+
+
+def test_overfit_learns_one_batch_by_heart(book: Path):
+    words = ("train", "lm", "book.txt", "--hidden", "32", "--length", "16", "--batch", "2", "--overfit")
+    tried = json.loads(call(*words, "lr=1e-2", "--json").stdout)
+    assert tried["loss"] < 0.1 + 0.7 / 16
+    result = call(*words, "lr=1e-9")
+    assert (result.exit_code, "must fall below 0.143 nats a token" in result.stderr) == (1, True)
+    assert not Path("runs").exists()
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "unrolled", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.startswith("unrolled, version")) == (0, True)

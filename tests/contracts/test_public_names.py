@@ -37,8 +37,9 @@ def test_importing_the_package_loads_nothing_heavy():
     assert modules_after("import unrolled") == set()
 
 
-def test_help_loads_nothing_heavy():
-    assert modules_after("from unrolled.cli import main\nmain(['--help'], standalone_mode=False)") == set()
+@pytest.mark.parametrize("words", [["--help"], ["train", "lm", "--help"]], ids=" ".join)
+def test_help_loads_nothing_heavy(words: list[str]):
+    assert modules_after(f"from unrolled.cli import main\nmain({words}, standalone_mode=False)") == set()
 
 
 def test_maths_runs_without_torch():
