@@ -68,13 +68,11 @@ def main(name: str, settings: tuple[str, ...], runs: Path, data: str | None) -> 
             outcome = language_model.resume(RunFolder.open(runs / run), display)
         else:
             config = configs.load(CONFIGS / f"{name}.toml")
-            given = dict(setting.partition("=")[::2] for setting in settings)
-            config = configs.override(
-                config, {**texts(recipe, Path(data), Path(place), config.tokens), **given}
-            )
-            outcome = language_model.train(
-                config, RunFolder.create(configs.dumps(config), run, runs), display
-            )
+            given: dict[str, object] = {**texts(recipe, Path(data), Path(place), config.tokens)}
+            given |= {key: value for key, _, value in (setting.partition("=") for setting in settings)}
+            config = configs.override(config, given)
+            folder = RunFolder.create(configs.dumps(config), run, runs)
+            outcome = language_model.train(config, folder, display)
     if outcome.finished:
         display.result(name, outcome.rows, outcome.unit)
         click.echo(verdict(recipe, outcome))

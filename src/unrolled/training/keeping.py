@@ -47,7 +47,7 @@ class Keeping:
         if self.folder:
             self.folder.journal.sync()
             tensors, facts = learner.tensors(), learner.facts()
-            checkpoint.write_newest(self.folder.last, tensors, facts, self.folder.sealed)
+            checkpoint.write_newest(self.folder.last, tensors, facts, self.folder.sealed_with_data)
 
     def restore(self, learner: Learner) -> None:
         """Brings the learner, and the journal, to where the newest good checkpoint was written.
@@ -56,7 +56,7 @@ class Keeping:
             RunError: there is no good checkpoint.
         """
         assert self.folder
-        tensors, facts = checkpoint.read_newest(self.folder.last, self.folder.covers)
+        tensors, facts = checkpoint.read_newest(self.folder.last, self.folder.covers_with_data)
         learner.restore(tensors, facts)
         self.folder.journal.cut(after=learner.position.update)
 

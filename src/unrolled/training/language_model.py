@@ -78,7 +78,7 @@ class Course:
             ("split", uses),
             (
                 "model",
-                f"{config.cell.upper()}, {layers} of {config.hidden}, embedding {model.sizes.embedding}",
+                f"{config.cell.upper()}, {layers}, embedding {model.sizes.embedding}",
             ),
             ("parameters", f"{lm.parameters(model):,}, the same at any length of text"),
         ]
@@ -234,13 +234,16 @@ def begun(
 def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
     """Goes on with a training where its newest good checkpoint was written; judges it if it was at its end.
 
+    One that was killed before its first checkpoint begins again.
+
     Raises:
         RunError: no good checkpoint, a damaged file, or another process that trains there.
     """
+    if not folder.has_checkpoint:
+        return train(configs.load(folder.config), folder, display)
     with folder.lock(), display or Display(quiet=True) as shown:
         config = configs.load(folder.config)
         corpus = Corpus.open(folder.data)
-        corpus.verify()
         course = Course(config, corpus, Tokenizer.load(folder.tokenizer), folder)
         course.keeping.restore(course.learner)
         shown.begin(course.facts())

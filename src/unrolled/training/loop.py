@@ -113,8 +113,9 @@ class Loop:
         if perf_counter() - self._looked < LOOK_EVERY:
             return
         self._looked = perf_counter()
-        pace = at.seconds / at.update
-        left = min((at.updates - at.update) * pace, self.config.budget - at.seconds or 1e18)
+        left = (at.updates - at.update) * at.seconds / at.update
+        if self.config.budget:
+            left = min(left, max(0.0, self.config.budget - at.seconds))
         per_epoch = self.learner.streams.updates_per_epoch
         self.display.progress(
             Progress(
