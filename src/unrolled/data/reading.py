@@ -134,7 +134,8 @@ def _of_folder(folder: Path, encoding: str) -> list[Path]:
     inside = sorted(path for path in inside if path.is_file())
     chosen = [path for path in inside if _named_text(path) or _begins_as_text(path, encoding)]
     if not chosen:
-        got = f"{len(inside)} files of other kinds" if inside else "no file at all"
+        count = "1 file" if len(inside) == 1 else f"{len(inside)} files"
+        got = f"{count}, none of them text" if inside else "no file at all"
         raise DataError(str(folder), "be a folder with text files", got, "Name the files or another folder.")
     return chosen
 
@@ -229,14 +230,13 @@ def _binary(path: Path) -> DataError:
 
 def _no_text(sources: Sequence[str | Path]) -> DataError:
     names = ", ".join(str(source) for source in sources) or "sources"
-    return DataError(
-        names, "hold text", "nothing but emptiness" if sources else "no source", "Name a text file."
-    )
+    got = {0: "no source", 1: "an empty file"}.get(len(sources), "empty files")
+    return DataError(names, "hold text", got, "Name a file with text in it.")
 
 
 def _known(encoding: str) -> str:
     try:
-        b"".decode(encoding)
+        b"a".decode(encoding, "ignore")
     except LookupError as error:
         fix = "Most text is utf-8; older files often are cp1252 or latin-1."
         raise OptionError("encoding", "be a text encoding that Python knows", encoding, fix) from error

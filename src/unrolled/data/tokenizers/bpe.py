@@ -15,7 +15,7 @@ from unrolled.data.tokenizers.byte import BytesDecoder
 from unrolled.errors import UnavailableError
 
 CHUNK = 1 << 14
-"""Characters that the library is given at once: it has a thread for each such chunk, and is slow on long ones."""
+"""Characters that the library is given at once: it has a thread for each chunk, and is slow on long ones."""
 
 
 @final
