@@ -95,8 +95,8 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
     assert not stopped.card.exists()
     outcome = language_model.resume(stopped)
     assert outcome.finished
-    whole = checkpoint.read_newest(never.last, never.covers)
-    again = checkpoint.read_newest(stopped.last, stopped.covers)
+    whole = checkpoint.read_newest(never.last, never.covers_with_data)
+    again = checkpoint.read_newest(stopped.last, stopped.covers_with_data)
     assert whole.tensors.keys() == again.tensors.keys()
     for name, tensor in whole.tensors.items():
         assert torch.equal(tensor, again.tensors[name]), name
