@@ -15,7 +15,7 @@ REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
   p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
-.PHONY: demo test bench fuzz sanitize neon faults lint format clean
+.PHONY: demo test bench fuzz crash sanitize neon faults lint format clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/installed
@@ -30,6 +30,11 @@ bench: $(VENV)/installed $(VENV)/peers
 # The tests that draw their shapes, with 50,000 of them in place of 2,000.
 fuzz: $(VENV)/installed
 	UNROLLED_FUZZ_EXAMPLES=50000 $(BIN)/python -m pytest -m fuzz
+
+# Trainings killed 50 times, and 500 bits flipped in what one left; the tests kill and flip a few.
+crash: $(VENV)/installed
+	UNROLLED_KILLS=50 $(BIN)/python -m pytest -s tests/training/test_kill.py tests/training/test_run_damage.py \
+	  tests/training/test_crash.py
 
 # The core's own test and the battery under the sanitizers; the core for aarch64 under an emulator.
 sanitize: $(VENV)/installed

@@ -1,0 +1,78 @@
+"""A bit flipped anywhere in a trained run: refused by the file's name, noted, or without any effect."""
+
+import logging
+import os
+import random
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from tests.training.runs import files, same
+from tests.training.trainer import Trainer
+from unrolled.errors import UnrolledError, note
+from unrolled.report.training import Display
+from unrolled.training import checkpoint, keeping, language_model
+from unrolled.training.language_model import Course
+from unrolled.training.run_folder import RunFolder
+
+FLIPS = 10 * int(os.environ.get("UNROLLED_KILLS", "5"))
+UNREAD = {"README.md", "config.json", "env.json"}
+"""What is written for people and other programs; this one never reads it."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return Trainer(tmp_path_factory.mktemp("trained")).finish("run", 0)
+
+
+@pytest.fixture
+def resumed_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`resume` ends where it would go on training, and gives what it would train."""
+
+    def course(self: Course, _: Display) -> Course:
+        return self
+
+    monkeypatch.setattr(Course, "run", course)
+
+
+def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
+    """All that a run is ever read for: the model in use, the training to go on with, its numbers."""
+    kept, course = keeping.load(run), language_model.resume(run)
+    assert isinstance(course, Course)
+    other = checkpoint.read(run.path / keeping.MEMORYLESS, run.covers)
+    tensors = {f"best.{name}": weight for name, weight in keeping.weights_of(kept.model).items()}
+    tensors |= {f"last.{name}": tensor.clone() for name, tensor in course.learner.tensors().items()}
+    tensors |= {f"other.{name}": tensor for name, tensor in other.tensors.items()}
+    ids = [course.corpus.part(part).tolist() for part in ("train", "valid", "test")]
+    facts = kept.facts, other.facts, course.learner.facts(), course.corpus.characters
+    return tensors, (kept.config, kept.tokenizer.vocabulary, ids, facts, run.journal.rows())
+
+
+def flip(path: Path, draw: random.Random) -> None:
+    contents = bytearray(path.read_bytes())
+    contents[draw.randrange(len(contents))] ^= 1 << draw.randrange(8)
+    path.write_bytes(contents)
+
+
+@pytest.mark.usefixtures("resumed_only")
+def test_a_flipped_bit_is_never_loaded_in_silence(run: RunFolder, caplog: pytest.LogCaptureFixture):
+    good = {path: path.read_bytes() for path in files(run)}
+    tensors, rest = everything(run)
+    draw = random.Random(0)
+    for _ in range(FLIPS):
+        path = draw.choice(list(good))
+        flip(path, draw)
+        note.cache_clear()
+        caplog.clear()
+        try:
+            with caplog.at_level(logging.WARNING):
+                found, others = everything(run)
+        except UnrolledError as error:
+            words = str(error)
+        else:
+            words = caplog.text
+            assert path.name == checkpoint.NEWEST or (same(found, tensors) and others == rest)
+        assert path.name in words or path.name in {*UNREAD, checkpoint.PREVIOUS}, f"{path.name} was loaded"
+        for file, contents in good.items():  # with the checkpoint before, the journal was cut
+            file.write_bytes(contents)
