@@ -84,7 +84,7 @@ def demo(
     quiet: Annotated[bool, QUIET] = False,
     json: Annotated[bool, JSON] = False,
 ) -> "Outcome":
-    """Trains a language model on the text of Python's own manual, judges it beside baselines, and has it write.
+    """Trains a language model on the text of Python's own manual, judges it, and has it write.
 
     It is kept as a run like any other.
 
@@ -217,10 +217,12 @@ def resume(
     """
     from unrolled.report.training import Display
     from unrolled.training import language_model
+    from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
 
     display = Display(quiet, json)
-    outcome = language_model.resume(RunFolder.open(run), display)
+    with enough_memory("resume"):
+        outcome = language_model.resume(RunFolder.open(run), display)
     _conclude(outcome, display)
     return outcome
 
@@ -260,19 +262,27 @@ def train(
         DataError: a text that cannot be read, or is too short.
         RunError: there is a run of this name.
         StorageError: the disk is full.
+        UnavailableError: the memory is too small.
     """
     chosen = _chosen(task, sources, config, fields)
     from unrolled.report.training import Display
     from unrolled.training import language_model, trial
+    from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder, run_name
 
     display = Display(quiet, json)
     if dry_run or overfit:
-        tried = (trial.dry_run if dry_run else trial.overfit)(chosen, display)
+        with enough_memory(f"train {task}"):
+            tried = (trial.dry_run if dry_run else trial.overfit)(chosen, display)
         display.say(str(tried))
         return tried
     folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
-    outcome = language_model.train(chosen, folder, display)
+    try:
+        with enough_memory(f"train {task}"):
+            outcome = language_model.train(chosen, folder, display)
+    except BaseException:
+        folder.discard()  # keeps what can be resumed or used
+        raise
     _conclude(outcome, display)
     return outcome
 

@@ -156,7 +156,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(book: Path, words: str, 
 
 def test_python_call_is_the_command(book: Path, monkeypatch):
     calls: list[tuple[tuple[str, ...], dict[str, object]]] = []
-    for home in (api, unrolled):
+    for home in (unrolled, api):
         monkeypatch.setattr(home, "train", lambda *a, **k: calls.append((a, k)), raising=False)
     words = ("book.txt", "hidden=512", "lr=1e-3", "--carry", "off", "--budget", "10m", "-q")
     exec(call("train", "lm", *words, "--print-python").stdout)
@@ -218,6 +218,33 @@ def test_overfit_learns_one_batch_by_heart(book: Path):
     result = call(*words, "lr=1e-9")
     assert (result.exit_code, "must fall below 0.143 nats a token" in result.stderr) == (1, True)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("[enforce] can't allocate memory: 1 TB"),
+    ],
+    ids=lambda lack: type(lack).__name__,
+)
+def test_too_little_memory_is_said_and_leaves_nothing(book: Path, monkeypatch, lack: Exception):
+    def fails(*_: object) -> None:
+        raise lack
+
+    monkeypatch.setattr("unrolled.training.learner.Learner.step", fails)
+    result = call("train", "lm", "book.txt", *SMALL, "-q")
+    assert (result.exit_code, "must fit into memory; got" in result.stderr) == (1, True)
+    assert not list(Path().glob("runs/*"))
+
+
+def test_second_interrupt_ends_at_once_with_its_own_exit_code(book: Path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unrolled.training.learner.Learner.step", interrupted)
+    assert call("train", "lm", "book.txt", *SMALL, "-q").exit_code == 130
 
 
 def test_module_is_the_command():

@@ -1,0 +1,41 @@
+"""Too little memory, which says so in as many ways as there are that ask for it, said in one."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from unrolled.errors import UnavailableError
+
+OF_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+"""What torch says; it has no class of its own for it on a CPU."""
+
+
+@contextmanager
+def enough_memory(where: str) -> Generator[None]:
+    """Turns a lack of memory inside into an error of ours.
+
+    Raises:
+        UnavailableError: memory was asked for that this machine has not.
+    """
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        got = str(error).split(". Error code")[0].split("\n")[0].rpartition("] ")[2] or "none left"
+        fix = "Take fewer --hidden, --layers or --batch, or a shorter --length; --dry-run tries it."
+        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, fix) from error
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error is a lack of memory.
+
+    Example:
+        >>> lacks_memory(MemoryError()), lacks_memory(OSError(errno.ENOMEM, "no")), lacks_memory(OSError())
+        (True, True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OF_TORCH)
