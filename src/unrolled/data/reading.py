@@ -84,11 +84,8 @@ def spooled(sources: Sequence[str | Path], folder: Path) -> Generator[tuple[str,
     Raises:
         StorageError: the folder has no room for the copy.
     """
-    copies = {
-        str(source): storage.beside(folder / ("stdin" if source == "-" else Path(source).name))
-        for source in sources
-        if _once(Path(source))
-    }
+    once = dict.fromkeys(str(source) for source in sources if _once(Path(source)))
+    copies = {source: storage.beside(folder / f"once-{i}") for i, source in enumerate(once)}
     try:
         for source, copy in copies.items():
             _copy(Path(source), copy)
