@@ -84,9 +84,9 @@ def demo(
     quiet: Annotated[bool, QUIET] = False,
     json: Annotated[bool, JSON] = False,
 ) -> "Outcome":
-    """Trains a language model on the text of Python's own manual, judges it, and has it write.
+    """Trains a language model of Python's own manual.
 
-    It is kept as a run like any other.
+    It is judged, kept as a run like any other, and writes a little at the end.
 
     Raises:
         OptionError: ``seconds`` is not above 0.
@@ -184,7 +184,9 @@ def predict(
     *,
     top: Annotated[int, "how many of the likeliest tokens to show"] = 5,
 ) -> "Surprises":
-    """Shows the surprise of every token of a text, and what was expected.
+    """Shows how surprising each token of a text is.
+
+    Beside it stands what was expected in its place; the last line is what would come next.
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
