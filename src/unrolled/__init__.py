@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unrolled import cells, nn, unroll
-    from unrolled.api import bench, demo, doctor
+    from unrolled.api import (
+        bench,
+        demo,
+        doctor,
+        evaluate,
+        generate,
+        predict,
+        resume,
+        runs,
+        train,
+    )
     from unrolled.errors import UnrolledError
+    from unrolled.estimators import LanguageModel
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LanguageModel",
     "Stream",
     "Tape",
     "UnrolledError",
@@ -24,11 +36,18 @@ __all__ = [
     "convert",
     "demo",
     "doctor",
+    "evaluate",
+    "generate",
     "nn",
+    "predict",
+    "resume",
+    "runs",
+    "train",
     "unroll",
 ]
 
 _HOMES = {
+    "LanguageModel": "estimators",
     "Stream": "nn",
     "Tape": "tape",
     "UnrolledError": "errors",
@@ -36,6 +55,12 @@ _HOMES = {
     "convert": "nn",
     "demo": "api",
     "doctor": "api",
+    "evaluate": "api",
+    "generate": "api",
+    "predict": "api",
+    "resume": "api",
+    "runs": "api",
+    "train": "api",
 }
 """The module each public object is defined in; the other public names are modules themselves."""
 
