@@ -6,8 +6,7 @@
 // so a run that recomputes its states from checkpoints sums in the same order and gives the same bits.
 #pragma once
 
-#include "outer.hpp"
-#include "panels.hpp"
+#include "sums.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -19,25 +18,19 @@ public:
           order_(order),
           walk_{s_, order, f.tape_batch, nullptr},
           how_(how),
-          block_steps_(block_steps()) {}
+          block_steps_(block_steps()),
+          sums_(f) {}
 
-    static Division divide(const Shape& s, const Order& order, int threads) {
-        return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
+    static Division divide(const Backward<Real>& f, const Order& order, int threads) {
+        return UNROLLED_ISA::divide<Cell, Real>(f.shape, f.ids ? 0 : f.shape.I, order, threads);
     }
 
     // The rows of the current step, each thread its own; and buffers for its part of the weights' gradients.
     struct Own {
-        const Real **gates, **saved, **h_before, **c_before, **c, **h, **dh_out, **dh, **list;
+        const Real **gates, **saved, **h_before, **c_before, **c, **h, **dh_out, **dh;
         Real **da, **dh_before, **gated;
         Index* b;
-        PackedFactors<Real> packed;
-    };
-    // A block of steps: a row for every step of every sequence in it. A relay has two: one is filled while the
-    // other is summed up.
-    struct Block {
-        Real *da, *dh;                        // [rows, D*H]; with a projection [rows, P]
-        const Real **x, **h_before, **saved;  // what entered at that row
-        Real** dx;
+        typename Sums<Cell, Real>::Own sums;
     };
 
     void take_shared(Arena& arena) {
@@ -47,34 +40,27 @@ public:
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
         if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
         if (s_.P) dm_ = arena.take<Real>(order_.rows * s_.H);
-        db_ = arena.take<Real>(d_h() + kPanelWidth<Real>);
-        narrow_ = s_.I < kLanes<Real> ? arena.take<Real>(s_.I * gh()) : nullptr;
-        for (Block& block : blocks_) {
-            if (&block != blocks_ && how_.by != By::products) break;
-            block.da = arena.take<Real>(block_rows() * d_h() + kPanelWidth<Real>);
-            block.dh = s_.P ? arena.take<Real>(block_rows() * s_.P + kPanelWidth<Real>) : nullptr;
-            for (const Real*** each : {&block.x, &block.h_before, &block.saved})
-                *each = arena.take<const Real*>(block_rows());
-            block.dx = arena.take<Real*>(block_rows());
-        }
+        sums_.take_shared(arena);
+        for (Block<Real>& block : blocks_)
+            if (&block == blocks_ || how_.by == By::products)
+                block = Block<Real>::take(arena, block_rows(), d_h(), s_.P);
     }
     Own take_own(Arena& arena) const {
         Own own;
         const Index rows = order_.rows;
-        own.list = arena.take<const Real*>(block_rows() + d_h() + s_.P);
         for (const Real*** each :
              {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
             *each = arena.take<const Real*>(rows);
         for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
         own.b = arena.take<Index>(rows);
-        const Index columns = gh() > s_.P ? gh() : s_.P, sharers = how_.by == By::rows ? how_.threads : 1;
-        own.packed = PackedFactors<Real>::take(arena, block_rows(), columns / sharers + kGroup);
+        own.sums = sums_.take_own(arena, block_rows(), how_.by == By::rows ? how_.threads : 1);
         return own;
     }
 
     void run(Member& me, const Own& own) {
-        panels_.pack(s_, f_.weights, own.list, me.number, me.count);
+        panels_.pack(s_, f_.weights, own.sums.list, me.number, me.count);
         begin(Part(order_.rows, me), me.number);
+        sums_.begin(Part(s_.I, me));
         clear_padding(Part(s_.B, me));
         me.meet();
         const Share share(order_, how_.by, me);
@@ -85,7 +71,6 @@ public:
     }
 
 private:
-    static constexpr int kFirstH = Cell::h_column[0];  // da's first column of hw
     static constexpr bool kGated = Cell::stages == 2;
 
     Index block_rows() const { return block_steps_ * order_.rows; }
@@ -105,14 +90,16 @@ private:
         steps.from = (to - 1) / block_steps_ * block_steps_;
         return steps;
     }
-    Index rows_of(const Part& steps) const {
+
+    // A part of what is summed over a block, as number `number` of `count`.
+    void sum_up(const Own& own, const Block<Real>& block, const Part& steps, int number, int count) const {
         Index rows = 0;
         for (Index i = steps.from; i < steps.to; ++i) rows += order_.active(walk_.time(i));
-        return rows;
+        sums_.add(own.sums, block, rows, steps.to == order_.steps, panels_.xh, number, count);
     }
 
     // All steps of a block, last first. False: this member is to leave.
-    bool go_through(Member& me, const Own& own, const Share& share, Block& block, const Part& steps) {
+    bool go_through(Member& me, const Own& own, const Share& share, Block<Real>& block, const Part& steps) {
         Index row = 0;
         for (Index i = steps.to - 1; i >= steps.from; --i) {
             if (!step(me, own, share, block, i, row)) return false;
@@ -128,7 +115,7 @@ private:
             const Part steps = block_before(to);
             if (!go_through(me, own, share, blocks_[0], steps)) return false;
             me.meet();
-            sum_up(own, blocks_[0], rows_of(steps), to == order_.steps, me.number, me.count);
+            sum_up(own, blocks_[0], steps, me.number, me.count);
             to = steps.from;
         }
         return true;
@@ -140,8 +127,7 @@ private:
         int which = 0;
         Part behind(0, 0, 1);
         const auto sum_up_behind = [&](int number, int count) {
-            if (behind.size() == 0) return;
-            sum_up(own, blocks_[which ^ 1], rows_of(behind), behind.to == order_.steps, number, count);
+            if (behind.size() > 0) sum_up(own, blocks_[which ^ 1], behind, number, count);
         };
         for (Index to = order_.steps; to > 0; which ^= 1) {
             const Part steps = block_before(to);
@@ -167,7 +153,7 @@ private:
     }
 
     // One step back: from dL/dh_t to da_t, and from there to dL/dh of the step before. False: leave.
-    bool step(Member& me, const Own& own, const Share& share, Block& block, Index i, Index block_row) {
+    bool step(Member& me, const Own& own, const Share& share, Block<Real>& block, Index i, Index block_row) {
         const Index t = walk_.time(i), rows = share.among(order_.active(t)), H = s_.H;
         const bool records =
             how_.by != By::units || me.number == 0;  // one thread fills in what the block shares
@@ -178,8 +164,9 @@ private:
             if (Cell::has_saved || s_.P) own.saved[k] = f_.tape.saved + walk_.tape_row(t, b) * H;
             if (records) {
                 block.h_before[r] = own.h_before[k];
-                block.x[r] = f_.x.at(t, walk_.on_tape(b));
+                block.x[r] = f_.x ? f_.x.at(t, walk_.on_tape(b)) : nullptr;
                 block.dx[r] = f_.dx ? f_.dx.at(t, b) : nullptr;
+                if (f_.dtable) block.dtable[r] = f_.dtable + *f_.ids.at(t, walk_.on_tape(b)) * gh();
                 if (Cell::has_saved || s_.P) block.saved[r] = own.saved[k];
             }
             own.h[k] = f_.h.at(t, walk_.on_tape(b));
@@ -220,7 +207,7 @@ private:
     }
 
     // dL/dh of a row under a projection, in full, which both W_hr and its gradient want.
-    void project_row(const Own& own, Block& block, Index k, Index r, Index place, Index t) const {
+    void project_row(const Own& own, Block<Real>& block, Index k, Index r, Index place, Index t) const {
         Real* dh = block.dh + r * s_.P;
         const Real* carry = carry_ + place * s_.P;
         const Index kept = walk_.row(t, own.b[k]) * s_.P;
@@ -236,9 +223,9 @@ private:
                  Into into) {
         const Panels<Real>& panels = panels_.hh[stage];
         const Index column = Cell::h_column[Cell::stage_begin[stage]] * s_.H;
-        for (Index k = 0; k < rows; ++k) own.list[k] = own.da[k] + column;
+        for (Index k = 0; k < rows; ++k) own.sums.list[k] = own.da[k] + column;
         const Part part = how_.by == By::units ? Part(panels.count(), me) : Part(panels.count(), 0, 1);
-        product(rows, own.list, panels, part.from, part.to, columns, out, into);
+        product(rows, own.sums.list, panels, part.from, part.to, columns, out, into);
     }
 
     template <int stage_number>
@@ -296,45 +283,6 @@ private:
         }
     }
 
-    // The row of W_xh behind a column of da.
-    Index x_row(Index column) const {
-        for (int g = 0; g < Cell::gates; ++g)
-            if (Cell::x_column[g] == column / s_.H) return g * s_.H + column % s_.H;
-        return 0;
-    }
-
-    // A block's share of all weights' gradients, and its dx; a part of it, as number `number` of `count`.
-    void sum_up(const Own& own, const Block& block, Index rows, bool first, int number, int count) {
-        const Into into = first ? Into::fresh : Into::added;
-        const auto columns = [&](const Real* data, Index step, Index n, Index grain) {
-            return Columns<Real>{data, step, Part(n, number, count, grain)};
-        };
-        sum_columns(columns(block.da, d_h(), d_h(), kPanelWidth<Real>), rows, into, db_);
-        if (f_.dW_xh && narrow_)
-            sum_outer_narrow(own.packed, columns(block.da, d_h(), gh(), kPanelWidth<Real>), block.x, rows, s_.I,
-                             into, narrow_, gh());
-        else if (f_.dW_xh)
-            sum_outer(own.packed, columns(block.da, d_h(), gh(), kGroup), block.x, rows, s_.I, into,
-                      [&](Index j) { return f_.dW_xh + x_row(j) * s_.I; });
-        if (f_.dW_hh) {
-            const Real* da = block.da + kFirstH * s_.H;
-            const Index plain = stage_gates<Cell>(0) * s_.H;  // rows of W_hh that h enters as it is
-            sum_outer(own.packed, columns(da, d_h(), plain, kGroup), block.h_before, rows, s_.R(), into,
-                      [&](Index j) { return f_.dW_hh + j * s_.R(); });
-            if (kGated)
-                sum_outer(own.packed, columns(da + plain, d_h(), gh() - plain, kGroup), block.saved, rows, s_.H,
-                          into, [&](Index j) { return f_.dW_hh + (plain + j) * s_.H; });
-        }
-        if (f_.dW_hr)
-            sum_outer(own.packed, columns(block.dh, s_.P, s_.P, kGroup), block.saved, rows, s_.H, into,
-                      [&](Index j) { return f_.dW_hr + j * s_.H; });
-        if (f_.dx) {
-            const Part part(rows, number, count);
-            for (Index r = 0; r < part.size(); ++r) own.list[r] = block.da + (part.from + r) * d_h();
-            product(part.size(), own.list, panels_.xh, 0, panels_.xh.count(), s_.I, block.dx + part.from);
-        }
-    }
-
     // Nothing comes from beyond a sequence's end.
     void clear_padding(const Part& rows) const {
         if (!order_.ragged && order_.steps) return;
@@ -361,20 +309,7 @@ private:
             if (f_.dh_0) copy_or_clear(f_.dh_0 + b * R, f_.dh_n ? f_.dh_n + b * R : nullptr, R);
             if (Cell::has_c && f_.dc_0) copy_or_clear(f_.dc_0 + b * H, f_.dc_n ? f_.dc_n + b * H : nullptr, H);
         }
-        if (member) return;
-        if (order_.steps == 0) {
-            clear(db_, d_h());
-            if (f_.dW_xh) clear(f_.dW_xh, gh() * s_.I);
-            if (f_.dW_hh) clear(f_.dW_hh, gh() * R);
-            if (f_.dW_hr) clear(f_.dW_hr, s_.P * H);
-        } else if (narrow_ && f_.dW_xh) {
-            for (Index j = 0; j < gh(); ++j)
-                for (Index i = 0; i < s_.I; ++i) f_.dW_xh[x_row(j) * s_.I + i] = narrow_[i * gh() + j];
-        }
-        for (int g = 0; g < Cell::gates; ++g) {
-            if (f_.db_xh) copy(f_.db_xh + g * H, db_ + Cell::x_column[g] * H, H);
-            if (f_.db_hh) copy(f_.db_hh + g * H, db_ + Cell::h_column[g] * H, H);
-        }
+        if (member == 0) sums_.finish(order_.steps > 0);
     }
 
     const Backward<Real>& f_;
@@ -384,13 +319,12 @@ private:
     const Division how_;
     const Index block_steps_;
     BackwardPanels<Cell, Real> panels_;
-    Block blocks_[2] = {};
+    Sums<Cell, Real> sums_;
+    Block<Real> blocks_[2] = {};
     Real* carry_ = nullptr;   // [rows, R] by place in the order: dL/dh that comes from the future
     Real* dc_ = nullptr;      // [rows, H]
     Real* dgated_ = nullptr;  // [rows, H], of the gated state
     Real* dm_ = nullptr;      // [rows, H], of the state before the projection
-    Real* db_ = nullptr;      // sums of da's columns
-    Real* narrow_ = nullptr;  // dW_xh transposed, where I is less than a register
 };
 
 template <class Cell, class Real> void backward(const Backward<Real>& f) {

@@ -39,7 +39,8 @@ struct Code {
 void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P, int reverse, Address lengths,
              Address reset, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr, Address x,
              Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
-             Address h_n, Address c_n, Address gates, Address saved, Address c) {
+             Address h_n, Address c_n, Address gates, Address saved, Address c, Address ids, Index ids_step,
+             Index ids_row, Address table) {
     const Code which(code);
     const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
                       threads};
@@ -54,7 +55,9 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
                               at<Real>(h_n),
                               at<Real>(c_n),
                               {at<Real>(gates), at<Real>(saved), at<Real>(c)},
-                              nullptr};
+                              nullptr,
+                              {at<const Index>(ids), ids_step, ids_row},
+                              at<const Real>(table)};
         passes<Real>(*isa().kernels, which.cell).forward(f);
     });
 }
@@ -65,7 +68,8 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
               Index h_step, Index h_row, Address gates, Address saved, Address c, Address dh_out,
               Index dh_out_step, Index dh_out_row, Address dh_n, Address dc_n, Address dx, Index dx_step,
               Index dx_row, Address dW_xh, Address dW_hh, Address db_xh, Address db_hh, Address dW_hr,
-              Address dh_0, Address dc_0, Address dh, Address dh_carry, Address dc, Address da) {
+              Address dh_0, Address dc_0, Address dh, Address dh_carry, Address dc, Address da, Address ids,
+              Index ids_step, Index ids_row, Address dtable) {
     const Code which(code);
     const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
                       threads};
@@ -93,7 +97,9 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
                                at<Real>(dh),
                                at<Real>(dh_carry),
                                at<Real>(dc),
-                               at<Real>(da)};
+                               at<Real>(da),
+                               {at<const Index>(ids), ids_step, ids_row},
+                               at<Real>(dtable)};
         passes<Real>(*isa().kernels, which.cell).backward(f);
     });
 }
@@ -115,6 +121,22 @@ public:
 
     void forward(Index T, Address x, Index x_step, Index x_row, Address h, Index h_step, Index h_row,
                  Address h_state, Address c_state) const {
+        run(T, x, x_step, x_row, h, h_step, h_row, h_state, c_state, 0, 0, 0, 0);
+    }
+    void look_up(Index T, Address ids, Index ids_step, Index ids_row, Address table, Address h, Index h_step,
+                 Index h_row, Address h_state, Address c_state) const {
+        run(T, 0, 0, 0, h, h_step, h_row, h_state, c_state, ids, ids_step, ids_row, table);
+    }
+
+private:
+    static constexpr std::align_val_t kAlignment{64};
+    struct Free {
+        void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
+    };
+
+    void run(Index T, Address x, Index x_step, Index x_row, Address h, Index h_step, Index h_row,
+             Address h_state, Address c_state, Address ids, Index ids_step, Index ids_row,
+             Address table) const {
         Shape shape = shape_;
         shape.T = T;
         which_.with_real([&](auto real) {
@@ -128,16 +150,13 @@ public:
                                   at<Real>(h_state),
                                   at<Real>(c_state),
                                   {},
-                                  packed_.get()};
+                                  packed_.get(),
+                                  {at<const Index>(ids), ids_step, ids_row},
+                                  at<const Real>(table)};
             passes<Real>(*kernels_, which_.cell).forward(f);
         });
     }
 
-private:
-    static constexpr std::align_val_t kAlignment{64};
-    struct Free {
-        void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
-    };
     Code which_;
     Shape shape_;
     const Kernels* kernels_;
@@ -166,5 +185,6 @@ NB_MODULE(_native, m) {
     });
     nb::class_<Stream>(m, "Stream")
         .def(nb::init<int, Index, Index, Index, Index, Address, Address, Address, Address, Address>())
-        .def("forward", &Stream::forward, Release());
+        .def("forward", &Stream::forward, Release())
+        .def("look_up", &Stream::look_up, Release());
 }

@@ -11,7 +11,7 @@ template <class Real> struct Passes {
     void (*forward)(const Forward<Real>&);
     void (*backward)(const Backward<Real>&);
     // Weights laid out for the forward pass of the same cell, sizes and instruction set: into `memory`, aligned
-    // to 64 bytes, of as many bytes as a call without memory returns.
+    // to 64 bytes, of as many bytes as a call without memory returns. Without W_xh: for calls with ids.
     std::size_t (*pack)(const Shape&, const Weights<Real>&, void* memory);
 };
 template <class Real> struct PassesOf {

@@ -16,8 +16,10 @@ public:
           training_(f.tape.gates != nullptr),
           unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack) {}
 
-    static Division divide(const Shape& s, const Order& order, int threads) {
-        return UNROLLED_ISA::divide<Cell, Real>(s, order, threads);
+    static Division divide(const Forward<Real>& f, const Order& order, int threads) {
+        const Division how = UNROLLED_ISA::divide<Cell, Real>(f.shape, f.ids ? 0 : f.shape.I, order, threads);
+        if (!f.ids || how.by != By::products) return how;
+        return {By::rows, int(order.rows)};  // there are no products to run ahead with; rows < threads
     }
 
     // Room for what is not on a tape: the gates of a chunk or two, and the state before the projection or after
@@ -27,7 +29,7 @@ public:
     };
     // What a thread keeps for itself: where the rows of a chunk of x, and those of the current step, lie.
     struct Own {
-        const Real **x, **before, **c_before;
+        const Real **x, **xw, **before, **c_before;
         Real **xw_out, **gates, **h, **h_final, **c, **saved;
         Real* sums;
         Unkept unkept;
@@ -36,9 +38,9 @@ public:
     void take_shared(Arena& arena) {
         if (f_.packed) {
             Arena packed(const_cast<void*>(f_.packed));
-            panels_.take(packed, s_, true);
+            panels_.take(packed, s_, !f_.ids, true);
         } else if (!unpacked_) {
-            panels_.take(arena, s_, order_.steps > 1 || f_.h_0);
+            panels_.take(arena, s_, !f_.ids, order_.steps > 1 || f_.h_0);
         }
         walk_.zeros = arena.take<Real>(widest());
         // The cell state is kept for every step, or there is one for the moment.
@@ -51,6 +53,7 @@ public:
         const Index rows = most_rows(), chunk = chunk_steps() * rows;
         own.x = arena.take<const Real*>(chunk);
         own.xw_out = arena.take<Real*>(chunk);
+        own.xw = arena.take<const Real*>(rows);
         own.before = arena.take<const Real*>(rows);
         own.c_before = arena.take<const Real*>(rows);
         own.gates = arena.take<Real*>(rows);
@@ -114,6 +117,7 @@ private:
 
     // A member's part of the input products of a chunk, as number `number` of `count` who share them.
     void input_product(const Own& own, const Share& share, const Part& steps, int number, int count) const {
+        if (f_.ids) return;  // they are in the table
         Index n = 0;
         for (Index i = steps.from; i < steps.to; ++i) {
             const Index t = walk_.time(i), rows = share.among(order_.active(t));
@@ -174,6 +178,7 @@ private:
             const Index place = share.at(k), b = order_.row(place);
             own.before[k] = walk_.entering(t, place, to_read(f_.h), f_.h_0, s_.R());
             own.gates[k] = gates_row(own, i, b, k);
+            own.xw[k] = f_.ids ? f_.table + *f_.ids.at(t, b) * gh() : own.gates[k];
             own.h_final[k] = f_.h.at(t, b);
             if constexpr (Cell::has_c) {
                 own.c_before[k] = walk_.entering(t, place, to_read(c_), f_.c_0, s_.H);
@@ -283,7 +288,7 @@ private:
         Point<Real> p;
         for (int g = 0; g < stage_gates<Cell>(stage_number); ++g) {
             p.hw[g] = load(hw + g * hw_step);
-            p.xw[first + g] = get(own.gates[row] + (first + g) * s_.H);
+            p.xw[first + g] = get(own.xw[row] + (first + g) * s_.H);
         }
         if constexpr (Cell::reads_h) p.h_before = get(own.before[row]);
         if constexpr (Cell::has_c) p.c_before = get(own.c_before[row]);
@@ -343,7 +348,7 @@ template <class Cell, class Real>
 std::size_t pack(const Shape& shape, const Weights<Real>& weights, void* memory) {
     ForwardPanels<Cell, Real> panels;
     Arena arena(memory);
-    panels.take(arena, shape, true);
+    panels.take(arena, shape, weights.W_xh || !shape.I, true);
     if (memory) panels.pack(shape, weights, 0, 1);
     return arena.bytes();
 }

@@ -8,6 +8,11 @@
 // The features of a row lie side by side; rows may lie apart: element (t, b, k) of a `Rows` is
 // data[t * step + b * row + k]. An array whose pointer is null is absent: an input counts as zeros (lengths:
 // all T; reset: none), an output is not written. No two arrays of a call may overlap unless said.
+//
+// Where the input is a token, its product is a row of a table. A call with `ids` has `table` [I, G*H] in place
+// of x, W_xh and b_xh, none of which is read: x W_xh' + b_xh of row (t, b) is table[ids(t, b)]. I is then how
+// many rows the table has, and the ids lie from 0 to I - 1, past the sequences' ends too: whoever calls has
+// looked. Going back, `dtable` takes the place of dx, dW_xh and db_xh, none of which may then be given.
 #pragma once
 
 #include <cstdint>
@@ -66,14 +71,16 @@ template <class Real> struct Tape {
 template <class Real> struct Forward {
     Shape shape;
     Weights<Real> weights;
-    Rows<const Real> x;  // [T, B, I]
-    const Real* h_0;     // [B, R]
-    const Real* c_0;     // [B, H]
-    Rows<Real> h;        // [T, B, R] out: the layer's output; zero past a sequence's end. Never null.
-    Real* h_n;           // [B, R] out; must not alias h
-    Real* c_n;           // [B, H] out
-    Tape<Real> tape;     // out; all null for inference
-    const void* packed;  // the weights as Passes::pack left them, or null: they are packed for this call
+    Rows<const Real> x;     // [T, B, I]
+    const Real* h_0;        // [B, R]
+    const Real* c_0;        // [B, H]
+    Rows<Real> h;           // [T, B, R] out: the layer's output; zero past a sequence's end. Never null.
+    Real* h_n;              // [B, R] out; must not alias h
+    Real* c_n;              // [B, H] out
+    Tape<Real> tape;        // out; all null for inference
+    const void* packed;     // the weights as Passes::pack left them, or null: they are packed for this call
+    Rows<const Index> ids;  // [T, B] or null
+    const Real* table;      // [I, G*H]
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream
@@ -104,6 +111,8 @@ template <class Real> struct Backward {
     Real* dh_carry;  // [T, B, R] out: the future's part of it
     Real* dc;        // [T, B, H] out: dL/dc_t in full
     Real* da;        // [T, B, G, H] out: gradient of x W_xh' + b_xh (the hidden half of a GRU's n is da_n * r)
+    Rows<const Index> ids;  // [T, B] or null; one row a step where the tape has one
+    Real* dtable;           // [I, G*H] out: the sum of da over the rows of each id
 };
 
 }  // namespace unrolled

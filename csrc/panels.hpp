@@ -17,9 +17,10 @@ template <class Cell> constexpr int panel_vectors(int stage) {
 template <class Cell, class Real> struct ForwardPanels {
     Panels<Real> xh, hh[2], hr;
 
-    // With or without those of the recurrence: a single step from a zero state reads none.
-    void take(Arena& arena, const Shape& s, bool recurrent) {
-        take(arena, xh, s.I, vectors_for<Real>(Cell::gates * s.H), kPanelVectors);
+    // With or without those of the input, which a table may stand for, and of the recurrence, of which a single
+    // step from a zero state reads none.
+    void take(Arena& arena, const Shape& s, bool input, bool recurrent) {
+        take(arena, xh, s.I, input ? vectors_for<Real>(Cell::gates * s.H) : 0, kPanelVectors);
         for (int stage = 0; stage < Cell::stages; ++stage)
             take(arena, hh[stage], recurrent ? (stage ? s.H : s.R()) : 0,
                  vectors_for<Real>(s.H) * stage_gates<Cell>(stage), panel_vectors<Cell>(stage));
@@ -104,7 +105,7 @@ template <class Cell, class Real> struct BackwardPanels {
                         w.W_hh + (g * s.H + u) * length;
             pack_one(hh[stage], row, length, member, members);
         }
-        for (int g = 0; g < Cell::gates; ++g)
+        for (int g = 0; xh.k && g < Cell::gates; ++g)
             for (Index u = 0; u < s.H; ++u) row[Cell::x_column[g] * s.H + u] = w.W_xh + (g * s.H + u) * s.I;
         pack_one(xh, row, s.I, member, members);
         for (Index i = 0; i < s.P; ++i) row[i] = w.W_hr + i * s.H;

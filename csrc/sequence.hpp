@@ -52,10 +52,11 @@ struct Division {
     By by;
     int threads;
 };
-template <class Cell, class Real> Division divide(const Shape& s, const Order& order, int threads) {
+template <class Cell, class Real>
+Division divide(const Shape& s, Index inputs, const Order& order, int threads) {
     const double gh = double(Cell::gates) * double(s.H),
                  step = gh * double(s.R()) * 2;  // one row's recurrent product
-    const double work = double(order.total) * (step + gh * double(s.I) * 2);
+    const double work = double(order.total) * (step + gh * double(inputs) * 2);
     if (work < kWorthAThread * threads) threads = int(work / kWorthAThread);
     if (threads <= 1 || order.rows == 0) return {By::rows, 1};
     const bool units_can = !s.P && vectors_for<Real>(s.H) / kPanelVectors >= threads;
@@ -116,8 +117,8 @@ template <class Real> struct Walk {
 // Threads, memory and the run itself. Pass says what it shares and what each thread needs for itself.
 template <class Pass, class Args> void run_pass(const Args& args) {
     const Order order(args.shape);
-    const Threads threads(Pass::divide(args.shape, order, args.shape.threads).threads);
-    Pass pass(args, order, Pass::divide(args.shape, order, threads.size()));
+    const Threads threads(Pass::divide(args, order, args.shape.threads).threads);
+    Pass pass(args, order, Pass::divide(args, order, threads.size()));
     Arena shared(nullptr), own(nullptr);
     pass.take_shared(shared);
     pass.take_own(own);

@@ -74,6 +74,9 @@ def code(cell: str, dtype: str) -> int:
     return CELLS.index(cell) * 2 + DTYPES.index(dtype)
 
 
+NO_IDS = (0, 0, 0, 0)
+"""What a call without ids ends with: the addresses and strides of none, and of no table."""
+
 if _core is not None:
     forward = _core.forward
     backward = _core.backward

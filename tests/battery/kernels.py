@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pytest
 
+from tests.battery.tokens import Tokens
 from unrolled import native
 from unrolled.cells import Array, Values
 from unrolled.checks import Problem
@@ -24,11 +25,13 @@ Layout: TypeAlias = Literal["plain", "batch_first", "half"]
 _SIZES = ("code", "threads", "T", "B", "I", "H", "P", "reverse", "lengths", "reset")
 _WEIGHTS = ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")
 _STATES = ("x", "x_step", "x_row", "h_0", "c_0", "h", "h_step", "h_row")
-FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c")
+_IDS = ("ids", "ids_step", "ids_row")
+FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table")
 BACKWARD = (
     *(*_SIZES, "tape_batch", *_WEIGHTS, *_STATES, "gates", "saved", "c"),
     *("dh_out", "dh_out_step", "dh_out_row", "dh_n", "dc_n", "dx", "dx_step", "dx_row"),
     *("dW_xh", "dW_hh", "db_xh", "db_hh", "dW_hr", "dh_0", "dc_0", "dh", "dh_carry", "dc", "da"),
+    *(*_IDS, "dtable"),
 )
 """The arguments of `native.forward` and `native.backward` in order."""
 
@@ -59,9 +62,9 @@ def call(function: Callable[..., None], names: Iterable[str], given: Mapping[str
     for name, value in given.items():
         if isinstance(value, np.ndarray):
             arguments[name] = value.__array_interface__["data"][0] if value.size else 0
-            if name in ("x", "h", "dh_out", "dx"):
-                step, row, feature = (stride // value.itemsize for stride in value.strides)
-                assert feature == 1 or value.shape[2] <= 1
+            if name in ("x", "h", "dh_out", "dx", "ids"):
+                step, row, *feature = (stride // value.itemsize for stride in value.strides)
+                assert feature in ([], [1]) or value.shape[2] <= 1
                 arguments |= {f"{name}_step": step, f"{name}_row": row}
             else:
                 assert value.flags.c_contiguous, name
@@ -101,8 +104,8 @@ def placed(array: Array, layout: Layout) -> Array:
     return output.array
 
 
-def arguments(problem: Problem, how: How) -> dict[str, Any]:
-    """What both ways through time are given: sizes, walk and parameters."""
+def arguments(problem: Problem, how: How, tokens: Tokens | None = None) -> dict[str, Any]:
+    """What both ways through time are given: sizes, walk and parameters; ids for x and its weights."""
     (T, B, I), walk = problem.x.shape, problem.walk
     H = problem.params["W_hh"].shape[0] // len(problem.cell.gates)
     P = len(problem.params["W_hr"]) if "W_hr" in problem.params else 0
@@ -111,15 +114,32 @@ def arguments(problem: Problem, how: How) -> dict[str, Any]:
     given |= {"reverse": walk.reverse} | problem.params
     given |= {} if walk.lengths is None else {"lengths": walk.lengths.astype(np.int64)}
     given |= {} if walk.reset is None else {"reset": walk.reset}
-    return given | {"x": placed(problem.x, how.layout)}
+    if tokens is None:
+        return given | {"x": placed(problem.x, how.layout)}
+    for name in ("W_xh", "b_xh"):
+        given.pop(name, None)
+    ids = np.full((B, T) if how.layout == "batch_first" else (T, B, 2), -1)
+    ids = ids.T if how.layout == "batch_first" else ids[:, :, int(how.layout == "half")]
+    ids[...] = tokens.ids
+    return given | {"I": len(tokens.table), "ids": ids}
 
 
-def forward(problem: Problem, how: How, initial: Iterable[str] = ("h", "c"), *, train: bool = True) -> Values:
+def forward(
+    problem: Problem,
+    how: How,
+    initial: Iterable[str] = ("h", "c"),
+    *,
+    train: bool = True,
+    tokens: Tokens | None = None,
+) -> Values:
     """Runs `native.forward`; gives ``h h_n``, of the LSTM ``c_n``, and in training what its tape keeps.
 
-    ``initial`` names the states whose initial values are given; the others are absent.
+    ``initial`` names the states whose initial values are given; the others are absent. With ``tokens`` the
+    input product is looked up.
     """
-    given = arguments(problem, how)
+    given = arguments(problem, how, tokens)
+    if tokens:
+        given["table"] = tokens.table
     T, B, H, P = (given[letter] for letter in "TBHP")
     G, R = len(problem.cell.gates), P or H
     shapes: dict[str, tuple[int, ...]] = {"h_n": (B, R)}
@@ -144,19 +164,23 @@ def backward(
     initial: Iterable[str] = ("h", "c"),
     upstream: Iterable[str] = ("dh_out", "dh_n", "dc_n"),
     wanted: Iterable[str] = WANTED["all"],
+    tokens: Tokens | None = None,
 ) -> Values:
     """Runs `native.backward` over what `forward` gave in training; gives what is ``wanted`` by name.
 
     ``upstream`` names the gradients that are given; the others are absent. Their batch may be any where
-    that of the tape is 1; the walk is theirs.
+    that of the tape is 1; the walk is theirs. With ``tokens``, dtable stands for dx, dW_xh and db_xh.
     """
     B = problem.dh_out.shape[1]
-    given = arguments(problem, how) | {"B": B}
+    given = arguments(problem, how, tokens) | {"B": B}
     (T, tape_batch, I), H, P = problem.x.shape, given["H"], given["P"]
     G, R, dtype = len(problem.cell.gates), P or H, problem.x.dtype
     shapes: dict[str, tuple[int, ...]] = {f"d{name}": value.shape for name, value in problem.params.items()}
     shapes |= {"dh_0": (B, R), "dh": (T, B, R), "dh_carry": (T, B, R), "da": (T, B, G, H)}
     shapes |= {"dc_0": (B, H), "dc": (T, B, H)} if "c" in problem.cell.states else {}
+    if tokens:
+        shapes["dtable"] = tokens.table.shape
+        wanted = {*wanted} - {"dx", "dW_xh", "db_xh"}
     outputs = {name: Output(shape, dtype) for name, shape in shapes.items() if name in wanted}
     if "dx" in wanted:
         outputs["dx"] = Output((T, B, I), dtype, how.layout)

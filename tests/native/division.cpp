@@ -14,13 +14,13 @@ template <class Real> Division of(CellId cell, const Shape& s) {
     const Order order(s);
     switch (cell) {
         case CellId::lstm:
-            return divide<Lstm, Real>(s, order, s.threads);
+            return divide<Lstm, Real>(s, s.I, order, s.threads);
         case CellId::gru:
-            return divide<Gru, Real>(s, order, s.threads);
+            return divide<Gru, Real>(s, s.I, order, s.threads);
         case CellId::gru_reset_before:
-            return divide<GruResetBefore, Real>(s, order, s.threads);
+            return divide<GruResetBefore, Real>(s, s.I, order, s.threads);
         default:
-            return divide<Rnn<Tanh>, Real>(s, order, s.threads);
+            return divide<Rnn<Tanh>, Real>(s, s.I, order, s.threads);
     }
 }
 

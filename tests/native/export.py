@@ -2,7 +2,8 @@
 
 A case is numbers and arrays by name. What goes in has the case's dtype; what should come out is in float64,
 under ``=`` and its name. Going back the harness reads the reference's tape, rounded to the dtype, and so does
-the reference: each way is compared by itself. All is little-endian, as every machine this runs on.
+the reference: each way is compared by itself. The input of every case comes as rows and again as ids with a
+table. All is little-endian, as every machine this runs on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.battery import compare, kernels, truth
 from tests.battery.cases import FACTORS, Case
 from tests.battery.kernels import WANTED, How
 from tests.battery.pairs import all_pairs
+from tests.battery.tokens import tokens
 from tests.tolerances import limit
 from unrolled.cells import Array
 
@@ -45,18 +47,19 @@ def cases(which: str) -> list[Case]:
 
 def arrays(case: Case) -> Iterator[tuple[str, Array]]:
     """Everything that goes into a case and comes out of it, by name."""
-    problem = case.problem()
+    problem, coded = tokens(case.problem())
     tape, forward = truth.forward(problem)
     recorded = {
         name: forward[name].astype(case.dtype) for name in ("h", "gates", "saved", "c") if name in forward
     }
     backward = truth.backward(problem, tape, recorded)
+    backward["dtable"] = coded.dtable(backward["da"])
     yield from problem.params.items()
     walk = problem.walk
     yield from (
         (f"{name}_0", problem.initial[name]) for name in compare.initial(case) if name in problem.initial
     )
-    yield from {"x": problem.x, **recorded}.items()
+    yield from {"x": problem.x, **coded._asdict(), **recorded}.items()
     upstream = {"dh_out": problem.dh_out} | {f"d{state}_n": value for state, value in problem.final.items()}
     yield from ((name, upstream[name]) for name in compare.UPSTREAM[case.upstream] if name in upstream)
     if walk.lengths is not None:
@@ -71,6 +74,7 @@ def numbers(case: Case) -> dict[str, int]:
     given = kernels.arguments(case.problem(), How("", layout="plain"))
     named = {name: int(given[name]) for name in ("T", "B", "I", "H", "P", "reverse")}
     named |= {"cell": given["code"] // 2, "is_double": given["code"] % 2, "tape_batch": case.B}
+    named |= {"N": len(tokens(case.problem())[1].table)}
     named |= {"G": len(case.problem().cell.gates), "layout": FACTORS["layout"].index(case.layout)}
     named |= {f"wanted {name}": 1 for name in WANTED[case.wanted]}
     return named | {"limit * 1e18": round(limit("compiled", case.dtype) * 1e18)}

@@ -170,13 +170,50 @@ FAULTS = [
     ),
     Fault(
         "sum n's two biases alike",
-        "backward.hpp",
+        "sums.hpp",
         "db_ + Cell::h_column[g] * H",
         "db_ + Cell::x_column[g] * H",
         "backward: db_hh",
     ),
     Fault(
         "keep the last block only", "outer.hpp", "into == Into::fresh ? sum", "true ? sum", "backward: db_xh"
+    ),
+    # the table in place of an input product
+    Fault(
+        "look up the id of another row",
+        "forward.hpp",
+        "*f_.ids.at(t, b)",
+        "*f_.ids.at(t, 0)",
+        "looking up training: h",
+    ),
+    Fault(
+        "overwrite the table with gates",
+        "forward.hpp",
+        "own.xw[k] = f_.ids ? f_.table + *f_.ids.at(t, b) * gh() : own.gates[k];",
+        "own.xw[k] = f_.ids ? f_.table + *f_.ids.at(t, b) * gh() : own.gates[k];"
+        "if (f_.ids) own.gates[k] = const_cast<Real*>(own.xw[k]);",
+        "looking up ",
+    ),
+    Fault(
+        "give a table's row the last gradient alone",
+        "sums.hpp",
+        "load_up_to(to + u, left) + load_up_to(from + u, left)",
+        "load_up_to(from + u, left)",
+        "looking up backward: dtable",
+    ),
+    Fault(
+        "give a table's row gradients by da's columns",
+        "sums.hpp",
+        "r * d_h() + Cell::x_column[g] * s_.H",
+        "r * d_h() + g * s_.H",
+        "looking up backward: dtable",
+    ),
+    Fault(
+        "let everyone add to the whole table",
+        "sums.hpp",
+        "Part(s_.H, number, count, kPanelWidth<Real>));",
+        "Part(s_.H, 0, 1));",
+        "looking up backward",
     ),
     # products and registers
     Fault(

@@ -140,25 +140,28 @@ void fail(const Case& c, const std::string& where, const std::string& what) {
 
 template <class Real> class Examination {
 public:
-    Examination(const Case& c, const Isa& isa)
+    // With `looks_up` the input comes as ids and a table, in place of rows and their weights.
+    Examination(const Case& c, const Isa& isa, bool looks_up)
         : c_(c),
           isa_(isa),
+          looks_up_(looks_up),
           passes_(passes<Real>(*isa.kernels, CellId(c["cell"]))),
           T_(c["T"]),
           B_(c["B"]),
-          I_(c["I"]),
+          I_(looks_up ? c["N"] : c["I"]),
           H_(c["H"]),
           P_(c["P"]),
           R_(P_ ? P_ : H_),
           G_(c["G"]),
           layout_(Layout(c["layout"])) {
-        x_ = placed("x", I_), h_ = placed("h", R_), dh_out_ = placed("dh_out", R_);
+        if (looks_up_) ids_ = placed<Index>("ids", 1);
+        else x_ = placed<Real>("x", I_);
+        h_ = placed<Real>("h", R_), dh_out_ = placed<Real>("dh_out", R_);
     }
 
     void run() {
         for (const bool train : {true, false}) {
-            const std::string way = train ? "training" : "inference";
-            repeat(way, [&](int threads) { return forward(threads, train); });
+            repeat(train ? "training" : "inference", [&](int threads) { return forward(threads, train); });
         }
         repeat("backward",
                [&](int threads) { return backward(threads, [](const std::string&) { return true; }); });
@@ -181,29 +184,36 @@ private:
             threads};
     }
     Weights<Real> weights() const { return {in("W_xh"), in("W_hh"), in("b_xh"), in("b_hh"), in("W_hr")}; }
-    const Real* in(const char* name) const { return c_.get<Real>(name); }
+    const Real* in(const std::string& name) const { return given(name) ? c_.get<Real>(name) : nullptr; }
+    // What stands for the input: the one or the other.
+    bool given(const std::string& name) const {
+        if (name == "x" || name == "W_xh" || name == "b_xh") return !looks_up_;
+        return name != "table" || looks_up_;
+    }
 
     // An input in the layout of the case, in memory of its own.
-    struct Placed {
-        std::vector<Real> memory;
-        Rows<const Real> rows{};
+    template <class T> struct Placed {
+        std::vector<T> memory;
+        Rows<const T> rows{};
     };
-    Placed placed(const char* name, Index features) const {
-        const Real* const from = in(name);
+    template <class T> Placed<T> placed(const char* name, Index features) const {
+        const T* const from = c_.get<T>(name);
         if (!from) return {};
-        Placed p;
+        Placed<T> p;
         const Index B = std::string(name) == "dh_out" ? B_ : c_["tape_batch"];
         p.memory.assign(std::size_t(T_ * B * features * (layout_ == half ? 2 : 1)),
-                        std::numeric_limits<Real>::quiet_NaN());
-        const Rows<Real> to = rows_of(p.memory.data(), T_, B, features, layout_);
+                        std::numeric_limits<T>::has_quiet_NaN ? std::numeric_limits<T>::quiet_NaN() : T(-1));
+        const Rows<T> to = rows_of(p.memory.data(), T_, B, features, layout_);
         for (Index t = 0; t < T_; ++t)
             for (Index b = 0; b < B; ++b)
-                std::memcpy(to.at(t, b), from + (t * B + b) * features, std::size_t(features) * sizeof(Real));
+                std::memcpy(to.at(t, b), from + (t * B + b) * features, std::size_t(features) * sizeof(T));
         p.rows = {to.data, to.step, to.row};
         return p;
     }
 
-    bool expected(const std::string& name) const { return c_.array.count("=" + name) > 0; }
+    bool expected(const std::string& name) const {
+        return c_.array.count("=" + name) > 0 && given(name[0] == 'd' ? name.substr(1) : name);
+    }
 
     Results forward(int threads, bool train) {
         Outputs<Real> out;
@@ -211,8 +221,9 @@ private:
             return expected(name) ? out.flat(name, n) : nullptr;
         };
         const Rows<Real> h = out.rows("h", T_, B_, R_, layout_);
-        Forward<Real> f{shape(threads),       weights(), x_.rows, in("h_0"), in("c_0"), h, flat("h_n", B_ * R_),
-                        flat("c_n", B_ * H_), {},        nullptr};
+        Forward<Real> f{
+            shape(threads),       weights(), x_.rows, in("h_0"), in("c_0"),  h, flat("h_n", B_ * R_),
+            flat("c_n", B_ * H_), {},        nullptr, ids_.rows, in("table")};
         if (train)
             f.tape = {flat("gates", T_ * B_ * G_ * H_), flat("saved", T_ * B_ * H_), flat("c", T_ * B_ * H_)};
         passes_.forward(f);
@@ -229,7 +240,9 @@ private:
         f.x = x_.rows, f.h_0 = in("h_0"), f.c_0 = in("c_0"), f.h = h_.rows;
         f.tape = {in("gates"), in("saved"), in("c")};
         f.dh_out = dh_out_.rows, f.dh_n = in("dh_n"), f.dc_n = in("dc_n");
-        if (wanted("dx")) f.dx = out.rows("dx", T_, B_, I_, layout_);
+        f.ids = ids_.rows;
+        if (looks_up_) f.dtable = flat("dtable", I_ * G_ * H_);
+        else if (wanted("dx")) f.dx = out.rows("dx", T_, B_, I_, layout_);
         f.dW_xh = flat("dW_xh", G_ * H_ * I_), f.dW_hh = flat("dW_hh", G_ * H_ * R_);
         f.db_xh = flat("db_xh", G_ * H_), f.db_hh = flat("db_hh", G_ * H_), f.dW_hr = flat("dW_hr", P_ * H_);
         f.dh_0 = flat("dh_0", B_ * R_), f.dc_0 = flat("dc_0", B_ * H_);
@@ -239,8 +252,12 @@ private:
         return taken(out, "backward");
     }
 
+    template <class T> static Rows<const T> later(const Rows<const T>& rows, Index t) {
+        return {rows ? rows.at(t, 0) : nullptr, rows.step, rows.row};
+    }
+
     Results taken(Outputs<Real>& out, const char* way) const {
-        if (!out.unravel()) fail(c_, std::string(isa_.name) + " " + way, "written beside an array");
+        if (!out.unravel()) fail(c_, where(way), "written beside an array");
         return out.all();
     }
 
@@ -250,6 +267,10 @@ private:
         for (const auto& [name, values] : one) compare(way, name, values);
         for (const int threads : {2, 3})
             same(way + " on " + std::to_string(threads) + " threads", call(threads), one);
+    }
+
+    std::string where(const std::string& way) const {
+        return std::string(isa_.name) + (looks_up_ ? " looking up " : " ") + way;
     }
 
     void compare(const std::string& way, const std::string& name, const std::vector<Real>& values) const {
@@ -264,8 +285,7 @@ private:
         ++checks;
         const double limit = double(c_["limit * 1e18"]) * 1e-18;
         if (worst > limit * scale)
-            fail(c_, std::string(isa_.name) + " " + way,
-                 name + " is off by " + std::to_string(worst / scale / limit) + " limits");
+            fail(c_, where(way), name + " is off by " + std::to_string(worst / scale / limit) + " limits");
     }
 
     void same(const std::string& way, const Results& ours, const Results& theirs) const {
@@ -273,7 +293,7 @@ private:
             const auto& other = ours.at(name);
             ++checks;
             if (std::memcmp(values.data(), other.data(), values.size() * sizeof(Real)))
-                fail(c_, std::string(isa_.name) + " " + way, name + " has other bits");
+                fail(c_, where(way), name + " has other bits");
         }
     }
 
@@ -295,14 +315,16 @@ private:
             Real* const c = has_c ? c_state.data() : nullptr;
             passes_.forward({one,
                              {},
-                             {x_.rows.at(t, 0), x_.rows.step, x_.rows.row},
+                             later(x_.rows, t),
                              h_state.data(),
                              c,
                              {h.at(t, 0), h.step, h.row},
                              h_state.data(),
                              c,
                              {},
-                             packed});
+                             packed,
+                             later(ids_.rows, t),
+                             in("table")});
         }
         ::operator delete(packed, aligned);
         Results stepped = taken(out, "steps");
@@ -313,10 +335,12 @@ private:
 
     const Case& c_;
     const Isa& isa_;
+    const bool looks_up_;
     const Passes<Real>& passes_;
     const Index T_, B_, I_, H_, P_, R_, G_;
     const Layout layout_;
-    Placed x_, h_, dh_out_;
+    Placed<Real> x_, h_, dh_out_;
+    Placed<Index> ids_;
 };
 
 // All cases, beginning with another one in every caller.
@@ -326,8 +350,10 @@ void examine(const std::vector<Case>& cases, std::size_t first) {
     for (std::size_t i = 0; i < cases.size(); ++i) {
         const Case& c = cases[(first + i) % cases.size()];
         for (int k = 0; k < count; ++k) {
-            if (c["is_double"]) Examination<double>(c, all[k]).run();
-            else Examination<float>(c, all[k]).run();
+            for (const bool looks_up : {false, true}) {
+                if (c["is_double"]) Examination<double>(c, all[k], looks_up).run();
+                else Examination<float>(c, all[k], looks_up).run();
+            }
         }
     }
 }

@@ -4,6 +4,9 @@ One autograd node for the whole stack, because a node costs as much as a small l
 `native.forward` for each layer and direction, and one of `native.backward` going back. Callers have checked
 everything: shapes, one dtype, plain memory on the CPU, contiguous weights and states, and the features of the
 input side by side.
+
+The input may be ids, int64 and within range. The first layer's weights then have a table ``[N, G*H]`` in the
+place of W_xh, whose row id is ``x W_xhᵀ + b_xh``, and want no gradient of b_xh, which is in the table.
 """
 
 from __future__ import annotations
@@ -47,8 +50,9 @@ def run(
     """Output and final states of a stack; recorded by autograd where something asks for a gradient.
 
     Shapes:
-        x: ``[T, B, I]``, ``[B, T, I]`` with batch_first; h_0: ``[L*D, B, R]``; c_0: ``[L*D, B, H]``; weights:
-        in torch's order. Gives output ``[T, B, D*R]`` in the layout of x, h_n and, for an LSTM, c_n.
+        x: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ids the same without I; h_0: ``[L*D, B, R]``; c_0:
+        ``[L*D, B, H]``; weights: in torch's order. Gives output ``[T, B, D*R]`` in the layout of x, h_n and,
+        for an LSTM, c_n.
     """
     if gradient.wanted(*weights, x, h_0, c_0):
         return _record(call, x, h_0, c_0, *weights)
@@ -104,7 +108,8 @@ def _forward(
     plan, code, batch_first, p, lengths, reset, rows = call
     L, D, H, P, R = plan.layers, plan.directions, plan.H, plan.P, plan.R
     B, T = x.shape[:2] if batch_first else x.shape[1::-1]
-    empty, size, threads = x.new_empty, x.itemsize, torch.get_num_threads()
+    like, looks_up = weights[1], not x.is_floating_point()
+    empty, size, threads = like.new_empty, like.itemsize, torch.get_num_threads()
     h_n = empty(L * D, B, R)
     c_n = empty(L * D, B, H) if plan.c else None
     of_h, of_c = B * R * size, B * H * size
@@ -117,22 +122,24 @@ def _forward(
         swapped = batch_first and layer == L - 1
         h = empty(B, T, D * R) if swapped else empty(T, B, D * R)
         h_step, h_row = _step_and_row(h, swapped)
-        x_at, h_at, width = x.data_ptr(), h.data_ptr(), x.size(2)
+        x_at, h_at, width = x.data_ptr(), h.data_ptr(), len(weights[0]) if looks_up else x.size(2)
         noise = _noise(h, p, rows) if p and layer < L - 1 else None
         if kept is not None:
             kept += (x, h, noise)
         for d in range(D):
             if kept is not None:
-                tape = _tape(plan, x, T, B)
+                tape = _tape(plan, like, T, B)
                 kept += tape
             k = layer * D + d
+            W = five(W_at, k, plan, 0)
+            ids = (x_at, step, row, W[0]) if looks_up else native.NO_IDS
             native.forward(
-                code, threads, T, B, width, H, P, d, lengths_at, reset_at, *five(W_at, k, plan, 0),
+                code, threads, T, B, width, H, P, d, lengths_at, reset_at, *W,
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + d * R * size, h_step, h_row, h_n_at + k * of_h, c_n_at and c_n_at + k * of_c,
-                at(tape[0]), at(tape[1]), at(tape[2]),
+                at(tape[0]), at(tape[1]), at(tape[2]), *ids,
             )  # fmt: skip
-        x, step, row = (h if noise is None else h * noise), h_step, h_row
+        x, step, row, looks_up = (h if noise is None else h * noise), h_step, h_row, False
     return (x, h_n) if c_n is None else (x, h_n, c_n)
 
 
@@ -145,7 +152,7 @@ def _backward(
     end = 2 + len(plan.shapes)
     h_0, c_0, weights, kept = tensors[0], tensors[1], tensors[2:end], tensors[end:]
     T, B = kept[0].shape[1::-1] if batch_first else kept[0].shape[:2]
-    size, threads, like = kept[0].itemsize, torch.get_num_threads(), torch.empty_like
+    size, threads, like = weights[1].itemsize, torch.get_num_threads(), torch.empty_like
     dW = [like(weight) if need else None for weight, need in zip(weights, needs[4:], strict=True)]
     dh_0, dc_0 = like(h_0) if needs[2] else None, like(c_0) if needs[3] else None
     dh, dh_n, dc_n = _side_by_side(upstream[0]), _ready(upstream[1]), _ready(upstream[2]) if plan.c else None
@@ -161,31 +168,37 @@ def _backward(
         step, row = _step_and_row(x, batch_first and layer == 0)
         h_step, h_row = _step_and_row(h, batch_first and layer == L - 1)
         dh_step, dh_row = _step_and_row(h if dh is None else dh, batch_first and layer == L - 1)
-        x_at, h_at, dh_at, width = x.data_ptr(), h.data_ptr(), at(dh), x.size(2)
+        looks_up = not x.is_floating_point()
+        x_at, h_at, dh_at, width = (
+            x.data_ptr(), h.data_ptr(), at(dh), len(weights[0]) if looks_up else x.size(2)
+        )  # fmt: skip
         dx = None
         for d in range(D):
             part = x.new_empty(*x.shape) if layer > lowest or needs[1] else None
             dx_step, dx_row = _step_and_row(x if part is None else part, batch_first and layer == 0)
             k, of_d = layer * D + d, d * R * size
+            ids, dW_k = native.NO_IDS, five(dW_at, k, plan, 0)
+            if looks_up:
+                ids, dW_k = (x_at, step, row, dW_k[0]), (0, *dW_k[1:])
             native.backward(
                 code, threads, T, B, width, H, P, d, lengths_at, reset_at, B, *five(W_at, k, plan, 0),
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + of_d, h_step, h_row, at(tapes[3 * d]), at(tapes[3 * d + 1]), at(tapes[3 * d + 2]),
                 dh_at and dh_at + of_d, dh_step, dh_row,
                 dh_n_at and dh_n_at + k * of_h, dc_n_at and dc_n_at + k * of_c,
-                at(part), dx_step, dx_row, *five(dW_at, k, plan, 0),
-                dh_0_at and dh_0_at + k * of_h, dc_0_at and dc_0_at + k * of_c, 0, 0, 0, 0,
+                at(part), dx_step, dx_row, *dW_k,
+                dh_0_at and dh_0_at + k * of_h, dc_0_at and dc_0_at + k * of_c, 0, 0, 0, 0, *ids,
             )  # fmt: skip
             dx = part if dx is None or part is None else dx.add_(part)
         dh = dx
     return None, (dx if needs[1] else None), dh_0, dc_0, *dW
 
 
-def _tape(plan: Plan, x: Tensor, T: int, B: int) -> Tape:
+def _tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:
     """Room for gates, saved and c of one layer and direction."""
-    empty = x.new_empty
-    if T * B * plan.H * x.itemsize * max(1, plan.gates) > LARGE:
-        empty = partial(large_empty, x)
+    empty = like.new_empty
+    if T * B * plan.H * like.itemsize * max(1, plan.gates) > LARGE:
+        empty = partial(large_empty, like)
     gates = empty(T, B, plan.gates, plan.H) if plan.gates else None
     saved = empty(T, B, plan.H) if plan.saved else None
     return gates, saved, empty(T, B, plan.H) if plan.c else None
@@ -209,7 +222,7 @@ def _noise(h: Tensor, p: float, rows: Tensor | None) -> Tensor:
 
 def _step_and_row(array: Tensor, batch_first: bool) -> tuple[int, int]:
     """How many elements apart the steps lie, and the rows."""
-    first, second, _ = array.stride()
+    first, second, *_ = array.stride()
     return (second, first) if batch_first else (first, second)
 
 

@@ -28,6 +28,7 @@ def forward(tape: Tape[Cell]) -> None:
         *_addresses(arrays["h_0"], arrays.get("c_0"), h),
         *_strides(h),
         *_addresses(final["h_n"], final.get("c_n"), *kept),
+        *native.NO_IDS,
     )
     arrays |= final
     if "gates" in arrays and set(cell.gates) <= set(cell.states):
@@ -59,6 +60,7 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
         *_addresses(dh_n, dc_n, out["dx"]),
         *_strides(out["dx"]),
         *_addresses(*dweights, out["dh_0"], out.get("dc_0"), *looked_into),
+        *native.NO_IDS,
     )
 
 
