@@ -6,7 +6,7 @@ import pytest
 
 from tests.disk import faulty, limited
 from tests.training.runs import a_run, files, newest, tensors
-from unrolled.errors import StorageError
+from unrolled.errors import RunError, StorageError
 from unrolled.training import checkpoint
 from unrolled.training.run_folder import RunFolder
 
@@ -77,6 +77,20 @@ def test_rows_and_small_files_may_fail(run: RunFolder):
     assert files(run) == there
     assert [path.read_bytes() for path in there] == before
     assert run.journal.rows() == rows
+
+
+def test_rows_that_do_not_reach_the_disk(run: RunFolder):
+    with faulty(1) as faults, pytest.raises(StorageError, match=r"metrics\.jsonl must be written"):
+        run.journal.sync()
+    assert faults.names == ["fsync"]
+
+
+def test_a_run_is_locked_on_a_full_disk_too(run: RunFolder):
+    with limited(0), run.lock():
+        assert run.training()
+        with pytest.raises(RunError, match=r"must be trained by one process; got process …"), run.lock():
+            pass
+    assert not run.training()
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path):

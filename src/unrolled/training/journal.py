@@ -62,7 +62,7 @@ class Journal:
             StorageError: the disk will not take them.
         """
         try:
-            with self.path.open("ab") as file:
+            with contextlib.suppress(FileNotFoundError), self.path.open("rb+") as file:
                 os.fsync(file.fileno())
         except OSError as error:
             raise storage.refusal(self.path, error) from error

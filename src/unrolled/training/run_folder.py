@@ -268,14 +268,15 @@ def _locked(path: Path) -> int:
             owner = os.read(descriptor, 20).decode(errors="replace")
             time.sleep(0.02)  # it may only be `training`, which locks it to look
         elif path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            os.truncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
+            with contextlib.suppress(OSError):  # on a full disk, the lock bears no number
+                os.truncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
             return descriptor
         os.close(
             descriptor
         )  # in the third case its owner removed it meanwhile: this is a file without a name
-    fix = f"Wait for it, or end it: kill {owner}"
-    raise RunError(f"run: {path.parent}", "be trained by one process", f"process {owner}", fix)
+    fix = f"Wait for it, or end it: kill {owner or '…'}"
+    raise RunError(f"run: {path.parent}", "be trained by one process", f"process {owner or '…'}", fix)
 
 
 def _try_lock(descriptor: int) -> bool:
