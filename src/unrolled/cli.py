@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, get_args, get_origin
@@ -84,8 +85,8 @@ class FieldOption(click.Option):
 def main() -> None:
     """Recurrent neural networks that are fast on a CPU and open at every time step."""
     for stream in (sys.stdout, sys.stderr):
-        # a model may write characters that the terminal's encoding lacks
-        stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
 
 
 def command(verb: Callable[..., Any]) -> click.Command:

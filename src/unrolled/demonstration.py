@@ -61,5 +61,5 @@ def run(seconds: float, seed: int, display: Display) -> Outcome:
         kept = keeping.load(folder)
         choice = sampling.Choice(temperature=0.6)
         pieces = sampling.text(kept.model, kept.tokenizer, PROMPT, choice, 600, seed)
-        display.sample(PROMPT + "".join(pieces))
+        display.sample(PROMPT + "".join(pieces), always=True)
     return outcome

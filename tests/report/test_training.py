@@ -104,6 +104,16 @@ def test_reports_between_two_lines_are_averaged_by_their_updates(monkeypatch, pl
     assert "clipped 25%" in plain.progress.getvalue()
 
 
+def test_samples_come_now_and_then(monkeypatch, plain: Screen):
+    plain.display.sample("first")
+    plain.display.sample("too soon")
+    plain.display.sample("wanted", always=True)
+    monkeypatch.setattr(training, "SAMPLES", -1)
+    plain.display.sample("later")
+    said = plain.progress.getvalue()
+    assert said.split() == ["first", "wanted", "later"]
+
+
 def test_result_is_sorted_and_missing_numbers_are_left_out(plain: Screen):
     plain.display.result("Judged", ROWS, "word", ["unrolled generate last"])
     lines = plain.results.getvalue().splitlines()

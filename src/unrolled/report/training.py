@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import inf, log
 from textwrap import indent
 from time import monotonic
 from typing import Self
@@ -25,6 +25,9 @@ from unrolled.report.wording import clock, visible
 
 LIVE, LINES = 0.2, 5.0
 """Seconds between two pictures of the bar, and between two plain lines of progress."""
+
+SAMPLES = 15.0
+"""Seconds between two samples of text: now and then, not at every row of a quick training."""
 
 WIDEST = 100
 """Columns of the bar and the box at most: the eye does not travel further."""
@@ -118,6 +121,7 @@ class Display:
         self._live: Live | None = None
         self._has_head = False
         self._started = self._shown = monotonic()
+        self._sampled = -inf
         self._pending: list[tuple[int, Progress]] = []
         self._update = 0
 
@@ -184,9 +188,10 @@ class Display:
         )
         self._say(Text.assemble(row, ("best", "green")) if e.best else row.rstrip())
 
-    def sample(self, text: str) -> None:
-        """Shows text that the model wrote."""
-        if not self.quiet and text:
+    def sample(self, text: str, always: bool = False) -> None:
+        """Shows text that the model wrote, unless some was just shown and this one need not be."""
+        if not self.quiet and text and (always or monotonic() - self._sampled > SAMPLES):
+            self._sampled = monotonic()
             written = visible(text).strip("\n")
             block = Padding(Text(written, "italic cyan"), (1, 4))
             self._say(block if self.is_live else f"\n{indent(written, '    ')}\n")
