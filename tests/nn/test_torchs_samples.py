@@ -77,7 +77,7 @@ def test_torchs_samples_give_what_torch_gives(name: str, dtype: torch.dtype, tra
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_torch_refuses_in_its_samples_is_refused_alike(name: str) -> None:
-    info = LISTED[name]
+    info: Any = LISTED[name]
     refused: list[ErrorModuleInput] = list(
         info.module_error_inputs_func(
             info, device="cpu", dtype=torch.float32, requires_grad=False, training=False
@@ -85,6 +85,8 @@ def test_what_torch_refuses_in_its_samples_is_refused_alike(name: str) -> None:
     )
     assert len(refused) >= 4
     for case in refused:
+        given: Any
+        call: Any
         given, call = case.module_error_input.constructor_input, case.module_error_input.forward_input
         with pytest.raises(case.error_type, match=case.error_regex):
             getattr(ours, name)(*given.args, **given.kwargs)(*call.args, **call.kwargs)
