@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import chain
 from math import exp, log
 from pathlib import Path
 from typing import Any, Self, final
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from unrolled import config as configs
 from unrolled.config import LanguageModelConfig
-from unrolled.data import Tokenizer, reading
+from unrolled.data import splits
 from unrolled.errors import DataError, NotFittedError
 from unrolled.report.training import Display
 from unrolled.tasks import lm, sampling
@@ -165,7 +164,7 @@ class LanguageModel:
             DataError: fewer than two tokens, or a text that cannot be read.
         """
         kept = self._fitted()
-        ids, unknown = _ids(kept.tokenizer, text)
+        ids, unknown = _ids(kept, text)
         nats = lm.judge(kept.model, ids)
         characters = kept.tokenizer.characters(ids)
         positions: list[tuple[int, int, float]] = []
@@ -196,7 +195,7 @@ class LanguageModel:
             DataError: an empty text.
         """
         kept = self._fitted()
-        ids, _ = _ids(kept.tokenizer, text, least=1)
+        ids, _ = _ids(kept, text, least=1)
         log_p = sampling.log_probabilities(kept.model, ids)
         names = kept.tokenizer.vocabulary
         likeliest = np.argsort(-log_p, axis=1, kind="stable")[:, :top]
@@ -232,19 +231,18 @@ def _sources(text: str | Path | Iterable[str | Path], place: Path) -> tuple[str,
     return tuple(paths)
 
 
-def _ids(
-    tokenizer: Tokenizer, text: str | Path | Iterable[str | Path] | NDArray[Any], least: int = 2
-) -> tuple[Any, int]:
-    """The ids of a text and how many are unknown."""
-    if isinstance(text, np.ndarray):
-        return text, int((text == tokenizer.unknown).sum()) if tokenizer.unknown is not None else 0
-    if isinstance(text, str):
-        whole = text
-    else:
-        paths = [text] if isinstance(text, Path) else list(text)
-        read = [reading.texts((str(p),), "utf-8") if isinstance(p, Path) else [p] for p in paths]
-        whole = "".join(chain.from_iterable(read))
-    ids, unknown = tokenizer.look_up(whole)
+def _ids(kept: Kept, text: str | Path | Iterable[str | Path], least: int = 2) -> tuple[Any, int]:
+    """The ids of a text and how many are unknown; files are read as those of the training were."""
+    config, tokenizer = kept.config, kept.tokenizer
+    parts = [text] if isinstance(text, str | Path) else text
+    looked_up = [
+        tokenizer.look_up(piece)
+        for part in parts
+        for piece in (
+            splits.pieces((str(part),), config.tokens, config.encoding) if isinstance(part, Path) else (part,)
+        )
+    ]
+    ids = np.concatenate([ids for ids, _ in looked_up]) if looked_up else np.zeros(0, np.uint32)
     if len(ids) < least:
         raise DataError("the text", f"have at least {least} tokens", len(ids), "Give a longer one.")
-    return ids, unknown
+    return ids, sum(unknown for _, unknown in looked_up)

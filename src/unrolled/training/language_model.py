@@ -150,7 +150,8 @@ class Course:
 
     def _compressed(self) -> list[ResultRow]:
         """What xz makes of the judged text, alone and after the text to learn from."""
-        test, train = self.corpus.text_bytes("test"), self.corpus.text_bytes("train")
+        test = self.corpus.text_bytes("test")
+        train = self.corpus.text_bytes("train", last=baselines.XZ_LIMIT)
         characters = self.corpus.characters["test"]
         known = baselines.xz_given(train, test)
         return [
