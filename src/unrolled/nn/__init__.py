@@ -9,7 +9,8 @@
     gradient, memory           what both need to go back
     composite                  the way in torch's operations, for what torch has not itself
     packing                    packed sequences
-    stream                     one step at a time
+    embedded                   an embedding and a layer as one, its first product looked up in a table
+    held, stream, token_stream one step at a time
     conversion, switching      torch's layers into ours
 
 The names below are the public ones.
@@ -17,18 +18,22 @@ The names below are the public ones.
 
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.conversion import convert
+from unrolled.nn.embedded import Embedded
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.route import paths, reset_paths, torch_path
 from unrolled.nn.stream import Stream
+from unrolled.nn.token_stream import TokenStream
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Embedded",
     "GRUCell",
     "LSTMCell",
     "RNNCell",
     "Stream",
+    "TokenStream",
     "convert",
     "paths",
     "reset_paths",

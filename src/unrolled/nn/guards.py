@@ -50,6 +50,10 @@ class LayerOptionTypeError(LayerOptionError, TypeError):
     """An option of the constructor is of another type."""
 
 
+class LayerIndexError(_InTorchsWords, IndexError):
+    """An id that the embedding has no row for."""
+
+
 # ----------------------------------------------------------------------------------------- input and states
 
 

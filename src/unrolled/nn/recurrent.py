@@ -150,13 +150,9 @@ class Recurrent(Base):
         """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
         p = self.dropout if self.training else 0.0
         if code is not None:
-            route.taken["compiled"] += 1
-            if reset is not None:
-                reset = reset.contiguous().to(torch.uint8)
-            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows)
-            h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
             x = x if x.stride(2) == 1 else x.contiguous()
-            return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
+            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows)
+            return self.run_compiled(call, x, states, weights)
         x = x.transpose(0, 1) if batch_first else x
         states = states or self._zeros(plan, x)
         if lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
@@ -170,6 +166,21 @@ class Recurrent(Base):
             layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
             output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)
         return (output.transpose(0, 1) if batch_first else output), *final
+
+    def run_compiled(
+        self, call: compiled.Call, x: Tensor, states: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Output and final states by the kernels, from what has been checked.
+
+        Shapes:
+            x, weights: those of `unrolled.nn.compiled.run`; states: as there, or none; the reset in ``call``
+            of any layout and dtype.
+        """
+        route.taken["compiled"] += 1
+        if call.reset is not None:
+            call = call._replace(reset=call.reset.contiguous().to(torch.uint8))
+        h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
+        return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
 
     def _zeros(self, plan: Plan, x: Tensor) -> tuple[Tensor, ...]:
         """The initial states of x ``[T, B, I]`` where none were given."""

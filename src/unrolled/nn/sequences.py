@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import DtypeError, LengthsError, OptionError, ShapeError
-from unrolled.nn.guards import LayerShapeError, same_device
+from unrolled.nn.guards import LayerIndexError, LayerShapeError, same_device
+
+_WHOLE = frozenset(
+    (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.uint16, torch.uint32)
+)
 
 
 def absent_when_packed(name: str, **given: object) -> None:
@@ -47,6 +51,30 @@ def packed(name: str, data: Tensor, batch_sizes: Tensor) -> None:
     if sum(sizes) != len(data):
         words = "the PackedSequence has another number of rows than its batch_sizes say"
         raise LayerShapeError(words, subject, f"have sum(batch_sizes) = {sum(sizes)} rows", len(data), fix)
+
+
+def read_ids(subject: str, ids: object, N: int) -> Tensor:
+    """Ids as an int64 tensor; on the CPU every one is looked at.
+
+    Shapes:
+        ids: any, whole numbers from 0 to N - 1: a tensor, a NumPy array, a list or a number.
+
+    Raises:
+        DtypeError: not whole numbers.
+        LayerIndexError: one is out of range.
+    """
+    given = ids if isinstance(ids, Tensor) else torch.from_numpy(_read(subject, ids).copy())
+    if given.dtype not in _WHOLE:
+        fix = "Give positions of rows of the embedding, e.g. ids.long()."
+        raise DtypeError(subject, "be whole numbers", given.dtype, fix)
+    given = given.long()
+    if given.is_cpu and given.numel():
+        low, high = (int(end) for end in torch.aminmax(given))
+        if low < 0 or high >= N:
+            rule, got = f"be from 0 to {N - 1}, as the embedding has {N} rows", low if low < 0 else high
+            fix = "Map what it does not know to a row of its own, or build it with more rows."
+            raise LayerIndexError("index out of range in self", subject, rule, got, fix)
+    return given
 
 
 def read_lengths(name: str, lengths: object, T: int, B: int) -> Tensor:
