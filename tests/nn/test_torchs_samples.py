@@ -42,16 +42,12 @@ def leaves(value: Any) -> list[Tensor]:
 
 def passed(module: Any, sample: ModuleInput) -> tuple[list[Tensor], list[Tensor]]:
     """The outputs, and the gradients of every weight and input."""
-    given = sample.forward_input
+    given: Any = sample.forward_input
     outputs = leaves(module(*given.args, **given.kwargs))
-    wanted = [
-        *module.parameters(),
-        *(x for x in leaves([*given.args, *given.kwargs.values()]) if x.requires_grad),
-    ]
-    loss = sum(
-        (output * torch.arange(1.0, output.numel() + 1).view(output.shape)).sum() for output in outputs
-    )
-    assert isinstance(loss, Tensor)
+    inputs = leaves([*given.args, *given.kwargs.values()])
+    wanted = [*module.parameters(), *(x for x in inputs if x.requires_grad)]
+    weighed = [x * torch.arange(1.0, x.numel() + 1).view(x.shape) for x in outputs]
+    loss = torch.stack([x.sum() for x in weighed]).sum()
     found = torch.autograd.grad(loss, wanted, allow_unused=True)
     zero = torch.zeros(())
     return [output.detach() for output in outputs], [zero if g is None else g for g in found]
