@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,8 +81,7 @@ class Speaker:
     """
 
     def __init__(self, model: TokenModel) -> None:
-        self._streams: list[Any] = [cast(Any, layer).stream() for layer in model.layers]
-        self._embedding = model.embedding.weight.detach().numpy()
+        self._streams = model.stream()
         self._W_hy = model.head.weight.detach().numpy()
         self._b_y = model.head.bias.detach().numpy()
         self.logits = self._b_y.copy()
@@ -93,7 +92,7 @@ class Speaker:
         Shapes:
             gives ``[V]``.
         """
-        h = self._embedding[token]
+        h = token
         for stream in self._streams:
             h = stream.step(h)
         np.dot(self._W_hy, h, out=self.logits)

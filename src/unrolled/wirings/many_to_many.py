@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -83,6 +83,8 @@ class TokenModel(torch.nn.Module):
         widths = [sizes.embedding, *[sizes.hidden] * sizes.layers]
         layer = CELLS[sizes.cell]
         self.layers = torch.nn.ModuleList(layer(*pair) for pair in pairwise(widths))
+        # No module of its own: what it is made of are the two above, under their names.
+        self._first = (nn.Embedded(self.embedding, cast(Any, self.layers[0])),)
         self.head = torch.nn.Linear(sizes.hidden, sizes.vocabulary)
         if sizes.tied:
             self.head.weight = self.embedding.weight
@@ -119,13 +121,18 @@ class TokenModel(torch.nn.Module):
             as of `forward`; gives ``[T, B, H]`` and the states.
         """
         drop, final = self.dropouts, []
-        x = self.embedding(ids)
+        x = self._dropped(self.embedding(ids), drop.input, generator) if self._drops(drop.input) else ids
         for k, layer in enumerate(self.layers):
-            x = self._dropped(x, drop.layers if k else drop.input, generator)
+            x = self._dropped(x, drop.layers, generator) if k else x
             before = None if state is None else state[k]
-            x, after = self._run(layer, x, before, reset, generator)
+            x, after = self._run(layer if k or x is not ids else self._first[0], x, before, reset, generator)
             final.append(after)
         return self._dropped(x, drop.output, generator), final
+
+    def stream(self, batch: int = 1) -> list[Any]:
+        """A stream of each layer, the first over tokens; each reads what the one before it gives."""
+        above = [cast(Any, layer).stream(batch) for layer in self.layers[1:]]
+        return [self._first[0].stream(batch), *above]
 
     def _run(
         self,
@@ -135,19 +142,25 @@ class TokenModel(torch.nn.Module):
         reset: Tensor | None,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One layer, its W_hh under the mask between steps."""
+        """One layer, or the first with the embedding, its W_hh under the mask between steps."""
         hx = None if before is None else before if len(before) == 2 else before[0]
-        if self.training and self.dropouts.steps:
-            W_hh = layer.weight_hh_l0
+        if self._drops(self.dropouts.steps):
+            name, own = (
+                ("layer.weight_hh_l0", layer.layer) if layer is self._first[0] else ("weight_hh_l0", layer)
+            )
+            W_hh = own.weight_hh_l0
             mask = _mask(W_hh, (W_hh.size(1),), self.dropouts.steps, generator)
-            output, after = functional_call(layer, {"weight_hh_l0": W_hh * mask}, (x, hx), {"reset": reset})
+            output, after = functional_call(layer, {name: W_hh * mask}, (x, hx), {"reset": reset})
         else:
             output, after = layer(x, hx, reset=reset)
         return output, after if isinstance(after, tuple) else (after,)
 
+    def _drops(self, p: float) -> bool:
+        return self.training and p > 0
+
     def _dropped(self, x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
         """The features under one mask for all its steps."""
-        if not (self.training and p):
+        if not self._drops(p):
             return x
         return x * _mask(x, (x.size(1), x.size(2)), p, generator)
 
