@@ -124,7 +124,6 @@ def evaluate(
         DataError: a text that cannot be read, or of fewer than two tokens.
     """
     from unrolled.data import Corpus
-    from unrolled.data.splits import pieces
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Judged
     from unrolled.training.language_model import unit_of
@@ -132,11 +131,8 @@ def evaluate(
 
     model = LanguageModel.load(run)
     chosen = model.config
-    if sources:
-        read = list(pieces(sources, chosen.tokens, chosen.encoding))
-        judgement = model.evaluate(read[0][:0].join(read), by_length=by_length)
-    else:
-        judgement = model.evaluate(Corpus.open(RunFolder.open(run).data).test, by_length=by_length)
+    judged = list(map(Path, sources)) or Corpus.open(RunFolder.open(run).data).test
+    judgement = model.evaluate(judged, by_length=by_length)
     return Judged(
         text=" ".join(sources) or "what the run was judged on",
         unit=unit_of(chosen),
@@ -242,7 +238,7 @@ def runs() -> "Runs":
 
 def train(
     task: Annotated[Literal["lm"], "what is learned; lm: a language model, which token comes next"],
-    *sources: Annotated[str, "files, folders, patterns, or - for standard input; also key=value"],
+    *sources: Annotated[str | Path, "files, folders, patterns, or - for standard input; also key=value"],
     config: Annotated[Path | None, "a TOML file with fields; what is given beside it counts more"] = None,
     name: Annotated[str | None, "of the run; made from task, text and time unless given"] = None,
     dry_run: Annotated[bool, "try everything with a few updates, keep nothing"] = False,
@@ -290,7 +286,7 @@ def train(
 
 
 def _chosen(
-    task: str, sources: tuple[str, ...], file: Path | None, fields: dict[str, Any]
+    task: str, sources: tuple[str | Path, ...], file: Path | None, fields: dict[str, Any]
 ) -> LanguageModelConfig:
     """The config that a file, fields and texts make together.
 
@@ -298,7 +294,7 @@ def _chosen(
         OptionError: they cannot be, or name no text.
     """
     base = load(file) if file else LanguageModelConfig()
-    given = fields | ({"sources": sources} if sources else {})
+    given = fields | ({"sources": tuple(map(str, sources))} if sources else {})  # Python gives paths too
     chosen = override(base, given, where=f"train {task}")
     if not chosen.sources:
         fix = f"For example: unrolled train {task} book.txt"

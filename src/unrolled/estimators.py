@@ -231,9 +231,13 @@ def _sources(text: str | Path | Iterable[str | Path], place: Path) -> tuple[str,
     return tuple(paths)
 
 
-def _ids(kept: Kept, text: str | Path | Iterable[str | Path], least: int = 2) -> tuple[Any, int]:
+def _ids(
+    kept: Kept, text: str | Path | Iterable[str | Path] | NDArray[Any], least: int = 2
+) -> tuple[NDArray[Any], int]:
     """The ids of a text and how many are unknown; files are read as those of the training were."""
     config, tokenizer = kept.config, kept.tokenizer
+    if isinstance(text, np.ndarray):
+        return text, 0 if tokenizer.unknown is None else int((text == tokenizer.unknown).sum())
     parts = [text] if isinstance(text, str | Path) else text
     looked_up = [
         tokenizer.look_up(piece)

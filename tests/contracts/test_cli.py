@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
@@ -171,6 +171,13 @@ def test_file_flags_and_settings_make_one_config(run: str, book: Path):
     assert call("train", "lm", *words, *SMALL[len(SIZES) :], "-q").exit_code == 0
     kept = api.config("mixed")
     assert (kept.hidden, kept.length, kept.batch, kept.sources) == (8, 9, 2, ("book.txt",))
+
+
+def test_python_takes_paths_and_gives_the_outcome(book: Path, capsys):
+    sizes: dict[str, Any] = dict(hidden=8, length=8, batch=2, epochs=0.2, memoryless=False)
+    outcome = unrolled.train("lm", book, quiet=True, json=True, **sizes)
+    assert outcome.updates > 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_training_as_data(book: Path):
