@@ -51,23 +51,26 @@ class Choice:
             return int(logits.argmax())
         if self.top_k or self.top_p < 1:
             return self._draw_among_some(logits, random)
-        weights = np.exp((logits - logits.max()) / self.temperature)
-        cumulative = weights.cumsum()
-        return int(
-            cumulative.searchsorted(random.random() * cumulative[-1], "right").clip(max=len(logits) - 1)
-        )
+        weights = logits - np.maximum.reduce(logits)
+        if self.temperature != 1:
+            weights /= self.temperature
+        return _at_random(np.exp(weights, out=weights), random)
 
     def _draw_among_some(self, logits: Array, random: np.random.Generator) -> int:
         order = np.argsort(-logits, kind="stable")
         if self.top_k:
             order = order[: self.top_k]
         weights = np.exp((logits[order] - logits[order[0]]) / self.temperature)
-        cumulative = weights.cumsum() / weights.sum()
         if self.top_p < 1:
-            kept = int(cumulative.searchsorted(self.top_p)) + 1
-            order, cumulative = order[:kept], cumulative[:kept]
-        at = cumulative.searchsorted(random.random() * cumulative[-1], "right")
-        return int(order[min(int(at), len(order) - 1)])
+            kept = int(np.searchsorted(weights.cumsum(), self.top_p * weights.sum())) + 1
+            weights = weights[:kept]
+        return int(order[_at_random(weights, random)])
+
+
+def _at_random(weights: Array, random: np.random.Generator) -> int:
+    """A place, each as likely as its weight is of their sum."""
+    cumulative = np.add.accumulate(weights)
+    return min(int(cumulative.searchsorted(random.random() * cumulative[-1], "right")), len(weights) - 1)
 
 
 class Speaker:
