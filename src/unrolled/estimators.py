@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unrolled import config as configs
 from unrolled.config import LanguageModelConfig
 from unrolled.data import splits
-from unrolled.errors import DataError, NotFittedError
+from unrolled.errors import DataError, NotFittedError, note
 from unrolled.report.training import Display
 from unrolled.tasks import lm, sampling
 from unrolled.tasks.sampling import Choice
@@ -150,6 +150,9 @@ class LanguageModel:
             OptionError: a number out of its range.
         """
         kept, choice = self._fitted(), Choice(temperature, top_k, top_p)
+        unknown = kept.tokenizer.look_up(prompt)[1]
+        if unknown:
+            note(f"{unknown} of the prompt's tokens were not in the text it learned from and are read as one")
         return sampling.text(kept.model, kept.tokenizer, prompt, choice, length, seed, stop)
 
     def evaluate(

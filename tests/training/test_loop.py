@@ -13,7 +13,7 @@ import torch
 from unrolled import config as configs
 from unrolled.config import LanguageModelConfig, override
 from unrolled.data import Corpus
-from unrolled.errors import DataError, NonFiniteError, RunError
+from unrolled.errors import DataError, NonFiniteError, RunError, UnavailableError
 from unrolled.report.training import Display
 from unrolled.tasks import lm
 from unrolled.training import checkpoint, keeping, language_model
@@ -200,3 +200,13 @@ def test_the_memoryless_twin_sees_the_same_windows(tmp_path: Path, text: Path) -
         course.run(Display(quiet=True))
         steps = learner.twin.optimiser.state_dict()["state"][0]["step"]
         assert steps == learner.position.update
+
+
+def test_what_cannot_fit_is_refused_before_it_is_begun(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder = created(tmp_path, text, "huge")
+    monkeypatch.setattr(lm, "memory", lambda *_: 10**15)
+    with pytest.raises(UnavailableError, match=r"1,000,000\.0 GB where the machine has .*fewer --hidden"):
+        language_model.train(config, folder)
+    assert not folder.path.exists()

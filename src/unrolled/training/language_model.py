@@ -22,7 +22,7 @@ from unrolled.report import card
 from unrolled.report.training import Display, ResultRow
 from unrolled.report.wording import clock
 from unrolled.tasks import baselines, lm
-from unrolled.training import keeping
+from unrolled.training import keeping, room
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
 from unrolled.training.learner import Learner
 from unrolled.training.loop import Ending, Loop
@@ -89,14 +89,17 @@ class Course:
 
     def facts(self) -> list[tuple[str, str]]:
         """`about`, and what it will take."""
-        memory = lm.memory(self.config, self.learner.pupil.model, self.learner.streams.length)
         saved = [("saved in", str(self.folder.path))] if self.folder else []
         return [
             *self.about(),
-            ("memory", f"about {memory / 1e6:,.0f} MB"),
+            ("memory", f"about {self.memory() / 1e6:,.0f} MB"),
             ("time", self._expected()),
             *saved,
         ]
+
+    def memory(self) -> int:
+        """What an update takes, in bytes."""
+        return lm.memory(self.config, self.learner.pupil.model, self.learner.streams.length)
 
     def _expected(self) -> str:
         """How long the training takes at the pace of a few updates on a copy."""
@@ -221,6 +224,7 @@ def begun(
         try:
             corpus = Corpus.write(place / "data.safetensors", config, tokenizer)
             course = Course(config, corpus, corpus.tokenizer, folder)
+            room.check("train lm", course.memory())
             if folder:
                 corpus.tokenizer.save(folder.tokenizer)
                 folder.write_config_json(keeping.description(config, course.learner.model))

@@ -17,8 +17,8 @@ from unrolled.training.learner import Learner, Sums
 LOOK_EVERY = 0.2
 """Seconds between two reports to the display."""
 
-PACE_AFTER = 20
-"""Updates after which a budget of time becomes a number of updates."""
+PACE_AFTER = (2, 5, 20)
+"""Updates after which a budget of time becomes a number of updates; every evaluation corrects it."""
 
 ROWS_AN_EVALUATION = 10
 """Rows of the journal from one evaluation to the next."""
@@ -58,7 +58,7 @@ class Loop:
                 at.seconds = perf_counter() - self._begun
                 if not isfinite(sums.loss):
                     raise self._diverged()
-                if self.config.budget and at.update == PACE_AFTER:
+                if self.config.budget and at.update in PACE_AFTER:
                     self._plan()
                 self._look(sums)
                 if at.update % self._row_every() == 0:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from unrolled.errors import UnavailableError
+
+FIX = "Take fewer --hidden, --layers or --batch, or a shorter --length; --dry-run tries it."
 
 OF_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """What torch says; it has no class of its own for it on a CPU."""
@@ -25,8 +29,23 @@ def enough_memory(where: str) -> Generator[None]:
         if not lacks_memory(error):
             raise
         got = str(error).split(". Error code")[0].split("\n")[0].rpartition("] ")[2] or "none left"
-        fix = "Take fewer --hidden, --layers or --batch, or a shorter --length; --dry-run tries it."
-        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, fix) from error
+        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, FIX) from error
+
+
+def check(where: str, needed: int) -> None:
+    """Refuses what cannot fit into this machine at all, before the system has to end a process for it.
+
+    Units: needed in bytes.
+
+    Raises:
+        UnavailableError: it is more than the machine has.
+    """
+    if sys.platform == "win32":
+        return
+    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > has:
+        got = f"{needed / 1e9:,.1f} GB where the machine has {has / 1e9:,.1f}"
+        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, FIX)
 
 
 def lacks_memory(error: BaseException) -> bool:
