@@ -44,17 +44,16 @@ def rows(folder: RunFolder) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in folder.journal.rows()]
 
 
-class Stopping(Display):
-    """Sends this process a signal at the first evaluation after an update."""
+def stopped_at(update: int, which: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sends this process a signal in the middle of an update."""
+    step = Learner.step
 
-    def __init__(self, update: int, which: signal.Signals) -> None:
-        super().__init__(quiet=True)
-        self.at, self.which = update, which
+    def interrupted(self: Learner) -> object:
+        if self.position.update == update - 1 and self.position.updates < 10**9:  # not the trial
+            os.kill(os.getpid(), which)
+        return step(self)
 
-    def evaluation(self, e: object) -> None:
-        if e.update >= self.at:  # type: ignore[attr-defined]
-            self.at = 10**9
-            os.kill(os.getpid(), self.which)
+    monkeypatch.setattr(Learner, "step", interrupted)
 
 
 def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Path, text: Path) -> None:
@@ -81,18 +80,22 @@ def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Pa
     } | {name for name in found if name == "last/previous.safetensors"}  # fmt: skip
 
 
+@pytest.mark.parametrize("update", [4, 21, 24])  # before the first evaluation, at one, between two
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, text: Path, which: signal.Signals
+    tmp_path: Path, text: Path, which: signal.Signals, update: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {"dropout_output": "0.2", "average": "0.9", "checkpoint_every": "1000"}
     config, never = created(tmp_path, text, "never", **fields)
     language_model.train(config, never)
     config, stopped = created(tmp_path, text, "stopped", **fields)
-    outcome = language_model.train(config, stopped, Stopping(20, which))
-    assert not outcome.finished
-    assert 20 < outcome.updates < 60
+    with monkeypatch.context() as patched:
+        stopped_at(update, which, patched)
+        outcome = language_model.train(config, stopped)
+    assert (outcome.finished, outcome.updates) == (False, update)
     assert not stopped.card.exists()
+    if which == signal.SIGINT:  # it is evaluated, and usable, where it stands
+        assert keeping.load(stopped).facts["update"] == update
     outcome = language_model.resume(stopped)
     assert outcome.finished
     whole = checkpoint.read_newest(never.last, never.covers_with_data)
@@ -101,6 +104,10 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
     for name, tensor in whole.tensors.items():
         assert torch.equal(tensor, again.tensors[name]), name
     assert rows(never) == rows(stopped)
+    for name in ("model.safetensors", "memoryless.safetensors"):
+        mine, other = (checkpoint.read(run.path / name, run.covers) for run in (stopped, never))
+        assert mine.facts == other.facts
+        assert all(torch.equal(weight, other.tensors[key]) for key, weight in mine.tensors.items())
 
 
 def test_a_finished_training_is_judged_again_by_resume(tmp_path: Path, text: Path) -> None:
@@ -210,3 +217,25 @@ def test_what_cannot_fit_is_refused_before_it_is_begun(
     with pytest.raises(UnavailableError, match=r"1,000,000\.0 GB where the machine has .*fewer --hidden"):
         language_model.train(config, folder)
     assert not folder.path.exists()
+
+
+def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, never = created(tmp_path, text, "never")
+    language_model.train(config, never)
+    config, stopped = created(tmp_path, text, "stopped")
+    judge, judged = lm.judge, [0]
+
+    def terminated(*given: Any) -> float:
+        judged[0] += 1
+        if judged[0] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return judge(*given)
+
+    monkeypatch.setattr(lm, "judge", terminated)
+    outcome = language_model.train(config, stopped)
+    assert (outcome.finished, outcome.updates) == (False, 21)
+    assert len([row for row in rows(stopped) if "valid_loss" in row]) == 2
+    language_model.resume(stopped)
+    assert rows(never) == rows(stopped)

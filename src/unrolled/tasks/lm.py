@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
 
@@ -57,17 +58,29 @@ def memoryless_loss(model: TokenModel, ids: Tensor, targets: Tensor, generator: 
     return -log_softmax(logits[0], -1)[which.flatten(), targets.flatten()].mean()
 
 
+class AbandonedError(Exception):
+    """A judgement that was to stop before its end."""
+
+
 @torch.inference_mode()
-def judge(model: TokenModel, ids: NDArray[np.unsignedinteger], streams: int = 1) -> float:
+def judge(
+    model: TokenModel,
+    ids: NDArray[np.unsignedinteger],
+    streams: int = 1,
+    to_stop: Callable[[], bool] = lambda: False,
+) -> float:
     """Mean loss of every token but the first, given all that stands before it.
 
     With more ``streams`` the text is cut into as many pieces read side by side, each from the zero state: a
-    little worse and quicker.
+    little worse and quicker. ``to_stop`` is asked every few thousand tokens.
 
     Shapes:
         ids: ``[N]``, N > 1.
 
     Units: nats a token.
+
+    Raises:
+        AbandonedError: it was to stop.
     """
     training = model.training
     model.eval()
@@ -79,6 +92,9 @@ def judge(model: TokenModel, ids: NDArray[np.unsignedinteger], streams: int = 1)
         window = _side_by_side(ids, streams, steps, from_, count + 1)
         logits, state = model(window[:-1], state)
         total += float(cross_entropy(logits, window[1:])) * count
+        if to_stop():
+            model.train(training)
+            raise AbandonedError
     model.train(training)
     return total / steps
 

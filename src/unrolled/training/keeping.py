@@ -35,10 +35,16 @@ class Keeping:
         if self.folder:
             self.folder.journal.append(row)
 
-    def best(self, name: str, model: TokenModel, facts: Mapping[str, Any]) -> None:
-        """Keeps the weights of `MODEL` or `MEMORYLESS` as its best so far."""
+    def best(self, name: str, model: TokenModel, facts: Mapping[str, Any], passing: bool = False) -> None:
+        """Keeps the weights of `MODEL` or `MEMORYLESS` as its best so far.
+
+        Those of a ``passing`` evaluation, which a training that goes on shall know nothing of, leave what
+        they replace to `restore`.
+        """
         if self.folder:
-            checkpoint.write(self.folder.path / name, weights_of(model), facts, self.folder.sealed)
+            before = self.folder.last / name if passing else None
+            path, sealed = self.folder.path / name, self.folder.sealed
+            checkpoint.write(path, weights_of(model), facts, sealed, previous=before)
         else:
             self._weights[name] = {key: weight.clone() for key, weight in weights_of(model).items()}
 
@@ -58,6 +64,10 @@ class Keeping:
         assert self.folder
         tensors, facts = checkpoint.read_newest(self.folder.last, self.folder.covers_with_data)
         learner.restore(tensors, facts)
+        for name in (MODEL, MEMORYLESS):
+            before = self.folder.last / name
+            if before.exists():
+                before.replace(self.folder.path / name)
         self.folder.journal.cut(after=learner.position.update)
 
     def load_best(self, name: str, model: TokenModel) -> None:

@@ -59,6 +59,7 @@ class Position:
     best_update: int = 0
     memoryless_best: float = inf
     evaluations_since_best: int = 0
+    evaluation_due: bool = False
     plateau: float = 1.0
     since_row: Sums = field(default_factory=Sums)
     since_evaluation: Sums = field(default_factory=Sums)

@@ -53,6 +53,10 @@ class Loop:
         learner, at = self.learner, self.learner.position
         at.updates = at.updates or self.updates()
         with Interruption() as asked:
+            if not at.update:
+                self._save()
+            if at.evaluation_due:
+                self._evaluate(asked)
             while not (ending := self._ending(asked)):
                 sums = learner.step()
                 at.seconds = perf_counter() - self._begun
@@ -64,12 +68,15 @@ class Loop:
                 if at.update % self._row_every() == 0:
                     self._row()
                 if at.update % self._evaluate_every() == 0 or at.update == at.updates:
-                    self._evaluate()
+                    at.evaluation_due = True
+                    self._evaluate(asked)
                 if perf_counter() - self._saved >= self.config.checkpoint_every:
                     self._save()
+            if ending.finished and at.since_evaluation.updates:
+                self._evaluate(asked)
             self._save()
-            if at.since_evaluation.updates and asked.deadline is None:
-                self._evaluate()  # after saving: what is resumed knows nothing of this one
+            if not ending.finished and at.since_evaluation.updates:
+                self._evaluate(asked, passing=True)
         return ending
 
     def updates(self) -> int:
@@ -133,18 +140,23 @@ class Loop:
         )
         at.since_row = Sums()
 
-    def _evaluate(self) -> None:
-        """Judges the weights on the held-out slice, keeps them if they are the best, and shows a sample."""
-        learner, at, config = self.learner, self.learner.position, self.config
-        train, sums = at.since_evaluation.means()["loss"], Sums()
-        valid = lm.judge(
-            learner.model, self.corpus.valid, lm.streams_to_judge(config, len(self.corpus.valid))
-        )
-        best = valid < at.best
-        at.since_evaluation = sums
+    def _evaluate(self, asked: Interruption, passing: bool = False) -> None:
+        """Judges the weights on the held-out slice, keeps them if they are the best, and shows a sample.
+
+        SIGTERM leaves no time for that: it stays due. A ``passing`` one comes after all is saved, for whoever
+        stops here; what goes on from there knows nothing of it.
+        """
+        learner, at, config, held_out = self.learner, self.learner.position, self.config, self.corpus.valid
+        streams = lm.streams_to_judge(config, len(held_out))
+        try:
+            valid = lm.judge(learner.model, held_out, streams, lambda: asked.deadline is not None)
+        except lm.AbandonedError:
+            return
+        best, train = valid < at.best, at.since_evaluation.means()["loss"]
+        at.since_evaluation, at.evaluation_due = Sums(), False
         if best:
             at.best, at.best_update, at.evaluations_since_best = valid, at.update, 0
-            self.keeping.best(MODEL, learner.model, {"update": at.update, "valid_loss": valid})
+            self.keeping.best(MODEL, learner.model, {"update": at.update, "valid_loss": valid}, passing)
         else:
             at.evaluations_since_best += 1
             if config.schedule == "plateau":
@@ -153,11 +165,11 @@ class Loop:
             twin = lm.judge_memoryless(learner.twin.model, self.corpus.valid)
             if twin < at.memoryless_best:
                 at.memoryless_best = twin
-                self.keeping.best(MEMORYLESS, learner.twin.model, {"update": at.update, "valid_loss": twin})
-        self.keeping.row(
-            {"update": at.update, "epoch": self._epoch(), "train_loss": train, "valid_loss": valid,
-             "best": best, "seconds": round(at.seconds, 3)}
-        )  # fmt: skip
+                facts = {"update": at.update, "valid_loss": twin}
+                self.keeping.best(MEMORYLESS, learner.twin.model, facts, passing)
+        row = {"train_loss": train, "valid_loss": valid, "best": best, "seconds": round(at.seconds, 3)}
+        if not passing:
+            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row})
         self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, best))
         if config.sample:
             self.display.sample(
