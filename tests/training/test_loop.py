@@ -13,10 +13,11 @@ import torch
 from unrolled import config as configs
 from unrolled.config import LanguageModelConfig, override
 from unrolled.data import Corpus
-from unrolled.errors import DataError, NonFiniteError, RunError, UnavailableError
+from unrolled.errors import DataError, NonFiniteError, RunError, StorageError, UnavailableError
 from unrolled.report.training import Display
 from unrolled.tasks import lm
 from unrolled.training import checkpoint, keeping, language_model
+from unrolled.training.journal import Journal
 from unrolled.training.learner import Learner
 from unrolled.training.loop import Loop
 from unrolled.training.run_folder import RunFolder
@@ -239,3 +240,20 @@ def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
     assert len([row for row in rows(stopped) if "valid_loss" in row]) == 2
     language_model.resume(stopped)
     assert rows(never) == rows(stopped)
+
+
+def test_a_full_disk_says_how_to_go_on(tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, folder = created(tmp_path, text, "full")
+    append, rows_written = Journal.append, [0]
+
+    def full(self: Journal, row: Any) -> None:
+        rows_written[0] += 1
+        if rows_written[0] == 5:
+            raise StorageError("metrics.jsonl", "be written", "No space left on device", "Free some room.")
+        append(self, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "append", full)
+        with pytest.raises(StorageError, match=r"Free some room\. Then: unrolled resume full"):
+            language_model.train(config, folder)
+    assert language_model.resume(folder).finished

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from math import exp, log
@@ -209,7 +209,8 @@ def train(
     """
     with begun(config, folder, tokenizer) as course, display or Display(quiet=True) as shown:
         shown.begin(course.facts())
-        return course.run(shown)
+        with folder.resumable() if folder else nullcontext():
+            return course.run(shown)
 
 
 @contextmanager
@@ -254,4 +255,5 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
         shown.begin(course.facts())
         at = course.learner.position
         shown.note(f"going on after update {at.update:,} of {at.updates:,}")
-        return course.run(shown)
+        with folder.resumable():
+            return course.run(shown)

@@ -157,6 +157,17 @@ class RunFolder:
         """Writes with what, where and when it was trained; raises StorageError."""
         storage.write(self.env, json.dumps(_environment(), indent=2) + "\n")
 
+    @contextlib.contextmanager
+    def resumable(self) -> Generator[None]:
+        """Adds to an error of the disk how to go on when there is room again."""
+        try:
+            yield
+        except StorageError as error:
+            if not self.has_checkpoint:
+                raise
+            fix = f"{error.fix} Then: unrolled resume {self.name}"
+            raise StorageError(error.subject, error.rule, error.got, fix) from error
+
     def discard(self) -> None:
         """Removes a run that failed before it kept anything; one with weights or a checkpoint stays."""
         if not self.model.exists() and not self.has_checkpoint:
