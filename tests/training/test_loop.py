@@ -74,9 +74,12 @@ def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Pa
     assert f"{model:.4f}" in card
     assert "needed" not in card.lower()
     assert json.loads(folder.config_json.read_text())["hidden"] == 16
+    report = json.loads(folder.data_report.read_text())
+    assert report["parts"]["test"]["tokens"] == len(corpus.test)
+    assert report["sources"][0]["name"].endswith("sea.txt")
     found = {str(file.relative_to(folder.path)) for file in folder.path.rglob("*") if file.is_file()}
     assert found == {
-        "README.md", "config.json", "config.toml", "data.safetensors", "env.json", "memoryless.safetensors",
+        "README.md", "config.json", "config.toml", "data.safetensors", "data_report.json", "env.json", "memoryless.safetensors",
         "metrics.jsonl", "model.safetensors", "tokenizer.json", "last/checkpoint.safetensors",
     } | {name for name in found if name == "last/previous.safetensors"}  # fmt: skip
 

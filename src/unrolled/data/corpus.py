@@ -129,6 +129,24 @@ class Corpus:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
+    def report(self) -> dict[str, Any]:
+        """What the text is, in numbers: of each part the tokens, the characters and the unknown."""
+        parts = {
+            part: {
+                "tokens": len(self.part(part)),
+                "characters": self.characters[part],
+                "unknown": self.unknown[part],
+            }
+            for part in PARTS
+        }
+        kind, size = self.tokenizer.name, self.tokenizer.size
+        return {
+            "tokens": kind,
+            "vocabulary": size,
+            "parts": parts,
+            "sources": [asdict(source) for source in self.sources],
+        }
+
     def verify(self) -> None:
         """Reads every token and compares with what was written.
 

@@ -228,6 +228,7 @@ def begun(
             room.check("train lm", course.memory())
             if folder:
                 corpus.tokenizer.save(folder.tokenizer)
+                folder.write_data_report(corpus.report())
                 folder.write_config_json(keeping.description(config, course.learner.model))
                 folder.write_env()
         except BaseException:

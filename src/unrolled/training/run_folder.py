@@ -58,6 +58,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.card = path / "README.md"
         self.env = path / "env.json"
+        self.data_report = path / "data_report.json"
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -148,6 +149,10 @@ class RunFolder:
     def write_config_json(self, contents: Mapping[str, Any]) -> None:
         """Writes what a reader of the weights must know, ``config.json``; raises StorageError."""
         storage.write(self.config_json, json.dumps(contents, indent=2) + "\n")
+
+    def write_data_report(self, contents: Mapping[str, Any]) -> None:
+        """Writes what the data are, ``data_report.json``; raises StorageError."""
+        storage.write(self.data_report, json.dumps(contents, indent=2) + "\n")
 
     def write_card(self, text: str) -> None:
         """Writes the model's card, Markdown; raises StorageError."""
