@@ -38,7 +38,8 @@ def config(seconds: float, seed: int) -> LanguageModelConfig:
         batch=16,
         length=100,
         learning_rate=4e-3,
-        dropout_output=0.1,
+        dropout_output=0.2,
+        average=0.99,
         budget=float(seconds),
         seed=seed,
     )
