@@ -158,7 +158,7 @@ FAULTS = [
     ),
     Fault(
         "transpose W_hh on the way back",
-        reference._stage_backward,
+        reference.stage_backward,
         'dhw @ weights["W_hh"]',
         'dhw @ weights["W_hh"].T',
         partial(entries, RNN_TANH, 0, {}),

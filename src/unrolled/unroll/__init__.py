@@ -2,6 +2,7 @@
 
     reference.py   the loop over time both ways, NumPy and plain: read this one
     compiled.py    the same over the same arrays, in the compiled core
+    inside.py      what no tape keeps, had from one: the factors of the weights' gradients
     guards.py      what may come in
 
 A cell brings only its point functions (`unrolled.cells`); products, time, lengths, resets, direction and
@@ -19,6 +20,8 @@ from unrolled import notation
 from unrolled.cells import Array, Cell, get
 from unrolled.tape import FORWARDS, Engine, Tape, Walk
 from unrolled.unroll import compiled, guards, reference
+from unrolled.unroll.inside import Factors
+from unrolled.unroll.inside import factors as _factors
 
 ENGINES = {"native": compiled, "reference": reference}
 
@@ -82,11 +85,13 @@ def backward(
     final: Mapping[str, Array | None] | None = None,
     *,
     keep: Iterable[str] = (),
+    without: Iterable[str] = (),
     engine: Engine | str | None = None,
 ) -> None:
     """Backpropagates through time and fills the gradients in on the tape, replacing those of a former call.
 
-    Always: ``dx``; ``dW_xh``, ``dW_hh`` and those of all other parameters; ``dh_0`` and those of all states.
+    That is: ``dx``, ``dW_xh``, ``dW_hh`` and those of all other parameters, but for what ``without`` names;
+    ``dh_0`` and those of all states.
 
     Maths: ``dh[t] = dh_out[t] + dh_carry[t]``, from this step's output and from the future; then the cell's
     `point_backward`; then the products, transposed.
@@ -116,10 +121,14 @@ def backward(
     of_states = tuple(f"d{state}" for state in cell.states[1:])
     kept = guards.names(where, keep, ("dh_out", "dh_carry", "dh", "da", *of_states))
     chosen = guards.engine(where, cell, dtype, engine or tape.engine)
+    dparams = {f"d{name}": value.shape for name, value in tape.params.items()}
+    left_out = guards.names(where, without, ("dx", *dparams), "without")
 
-    out: dict[str, Array] = {f"d{name}": np.zeros(value.shape, dtype) for name, value in tape.params.items()}
+    out: dict[str, Array] = {}
+    for name in (name for name in dparams if name not in left_out):
+        out[name] = np.zeros(dparams[name], dtype)
     out |= {f"d{state}_0": value.copy() for state, value in carry.items()}
-    for name in ("dx", *kept):
+    for name in (*{"dx"}.difference(left_out), *kept):
         letters = ("T", "B", "H") if name in of_states else notation.axes(name)
         out[name] = np.zeros(guards.shape(letters, sizes), dtype)
     if "dh_out" in kept:
@@ -161,4 +170,22 @@ def preactivations(tape: Tape[Cell]) -> tuple[Array, Array]:
     return xw, hw
 
 
-__all__ = ["Engine", "Walk", "backward", "forward", "preactivations"]
+def factors(tape: Tape[Cell]) -> list[Factors]:
+    """The weights' gradients as sums of outer products, one for each step and sequence; see `Factors`.
+
+    Raises:
+        NotKeptError: the backward pass kept too little; it needs ``keep=("dh", "da")`` and further states'.
+
+    Example:
+        >>> tape = forward("rnn_identity", {"W_xh": np.eye(1), "W_hh": np.eye(1)}, np.ones((2, 1, 1)))
+        >>> backward(tape, np.ones((2, 1, 1)), keep=("dh", "da"))
+        >>> of = factors(tape)[0]
+        >>> (of.dxw * of.x).ravel(), tape.dW_xh.item()  # each step's share, and their sum
+        (array([2., 1.]), 3.0)
+    """
+    guards.recorded("unroll.factors", tape)
+    guards.recorded_backward("unroll.factors", tape)
+    return _factors(tape)
+
+
+__all__ = ["Engine", "Factors", "Walk", "backward", "factors", "forward", "preactivations"]

@@ -57,8 +57,8 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
         *_strides(h),
         *_addresses(*kept, dh_out),
         *_strides(dh_out),
-        *_addresses(dh_n, dc_n, out["dx"]),
-        *_strides(out["dx"]),
+        *_addresses(dh_n, dc_n, out.get("dx")),
+        *(_strides(out["dx"]) if "dx" in out else (0, 0)),
         *_addresses(*dweights, out["dh_0"], out.get("dc_0"), *looked_into),
         *native.NO_IDS,
     )

@@ -183,6 +183,15 @@ def recorded(where: str, tape: Tape[Cell]) -> None:
             raise NotKeptError(f"{where}: tape", f"hold {name}", f"only {', '.join(tape.arrays)}", fix)
 
 
+def recorded_backward(where: str, tape: Tape[Cell]) -> None:
+    """The tape holds the gradients of single steps."""
+    needed = ("da", *(f"d{state}" for state in tape.cell.states))
+    for name in needed:
+        if name not in tape.arrays:
+            fix = f"Run unroll.backward(tape, …, keep={needed}) first."
+            raise NotKeptError(f"{where}: tape", f"hold {name}", f"only {', '.join(tape.arrays)}", fix)
+
+
 def upstream(
     where: str, tape: Tape[Cell], dh_out: Array | None, final: Mapping[str, Array | None]
 ) -> tuple[Sizes, Array, dict[str, Array]]:
@@ -202,13 +211,16 @@ def upstream(
     return sizes, dh_out, states(where, cell, final, "d{}_n", sizes, dtype)
 
 
-def names(where: str, keep: Iterable[str], offered: Sequence[str]) -> tuple[str, ...]:
-    """The arrays to keep, each of them ``offered``."""
-    keep = (keep,) if isinstance(keep, str) else tuple(keep)
-    for name in keep:
+def names(
+    where: str, given: Iterable[str], offered: Sequence[str], argument: str = "keep"
+) -> tuple[str, ...]:
+    """The arrays to keep, or to do without, each of them ``offered``."""
+    given = (given,) if isinstance(given, str) else tuple(given)
+    for name in given:
         if name not in offered:
-            raise OptionError(f"{where}: keep", "name arrays of the tape", repr(name), nearest(name, offered))
-    return keep
+            fix = nearest(name, offered)
+            raise OptionError(f"{where}: {argument}", "name arrays of the tape", repr(name), fix)
+    return given
 
 
 def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine:

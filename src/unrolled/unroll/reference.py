@@ -88,15 +88,17 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
 
     Shapes:
         dh_out: ``[T, B, R]``, B any where the tape's is 1.
-        out: zeros for ``dx``, for every parameter's gradient and for what shall be kept of single steps;
-            ``dh_0`` and the like come in as the gradients of the final states and are carried to the start.
+        out: zeros for ``dx``, for every parameter's gradient and for what shall be kept of single steps, as
+            far as they are wanted; ``dh_0`` and the like come in as the gradients of the final states and are
+            carried to the start.
     """
     tape = _widened(tape, dh_out.shape[1])
     cell, params, G = tape.cell, tape.params, len(tape.cell.gates)
     H = params["W_hh"].shape[0] // G
     carry = {name: out[f"d{name}_0"] for name in cell.states}
     weights = [*cell.by_stage(params)]
-    gradients = [*cell.by_stage({name: out[f"d{name}"] for name in params})]
+    dparams = {name: out.get(f"d{name}", np.zeros_like(value)) for name, value in params.items()}
+    gradients = [*cell.by_stage(dparams)]
     for _, steps in itertools.groupby(reversed(tape.steps()), key=lambda t: t // BLOCK):
         factors: list[list[tuple[Array, ...]]] = [[] for _ in cell.stages]
         projected: list[tuple[Array, Array]] = []
@@ -110,10 +112,10 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
                 projected.append((d["h"], v["m"]))
                 d["h"], v["h"] = d["h"] @ params["W_hr"], v["m"]
             for k, stage in reversed([*enumerate(cell.stages)]):
-                dxw, dhw = _stage_backward(stage, weights[k], v, d)
+                dxw, dhw = stage_backward(stage, weights[k], v, d)
                 factors[k].append((dxw, v["x"], dhw, v[stage.enters]))
             for name in cell.parameters:
-                out[f"d{name}"] += d[name]
+                dparams[name] += d[name]
             kept |= {f"d{name}": d[name] for name in (*cell.states[1:], "x")}
             kept["da"] = np.concatenate([stage[-1][0] for stage in factors], axis=1).reshape(-1, G, H)
             for name in kept.keys() & out.keys():
@@ -124,7 +126,7 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
             _add_products(gradient, *map(np.concatenate, zip(*rows_of_stage, strict=True)))
         if projected:
             dh, m = map(np.concatenate, zip(*projected, strict=True))
-            out["dW_hr"] += dh.T @ m
+            dparams["W_hr"] += dh.T @ m
 
 
 def _widened(tape: Tape[Cell], B: int) -> Tape[Cell]:
@@ -143,7 +145,7 @@ def _widened(tape: Tape[Cell], B: int) -> Tape[Cell]:
     return dataclasses.replace(tape, x=wide(tape.x, 1), walk=walk, arrays=needed)
 
 
-def _stage_backward(stage: Stage, weights: Mapping[str, Array], v: Values, d: Values) -> tuple[Array, Array]:
+def stage_backward(stage: Stage, weights: Mapping[str, Array], v: Values, d: Values) -> tuple[Array, Array]:
     """Back through one stage; adds to ``d`` what its inputs get, gives dxw and dhw ``[n, g*H]``."""
     got = stage.point_backward(v, d)
     dxw, dhw = (half.reshape(len(half), half.shape[1] * half.shape[2]) for half in (got.xw, got.hw))
