@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from unrolled.estimators import LanguageModel
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
+    from unrolled.traces import Trace
+    from unrolled.tracing import trace
 
 __version__ = "0.1.0"
 
@@ -30,6 +32,7 @@ __all__ = [
     "LanguageModel",
     "Stream",
     "Tape",
+    "Trace",
     "UnrolledError",
     "bench",
     "cells",
@@ -42,6 +45,7 @@ __all__ = [
     "predict",
     "resume",
     "runs",
+    "trace",
     "train",
     "unroll",
 ]
@@ -50,6 +54,7 @@ _HOMES = {
     "LanguageModel": "estimators",
     "Stream": "nn",
     "Tape": "tape",
+    "Trace": "traces",
     "UnrolledError": "errors",
     "bench": "api",
     "convert": "nn",
@@ -60,6 +65,7 @@ _HOMES = {
     "predict": "api",
     "resume": "api",
     "runs": "api",
+    "trace": "tracing",
     "train": "api",
 }
 """The module each public object is defined in; the other public names are modules themselves."""

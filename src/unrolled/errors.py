@@ -10,6 +10,7 @@
     ├── NotFittedError     (ValueError)      a model is used before it has weights
     ├── DataError          (ValueError)      data that cannot be read, or are too few for what is asked
     ├── RunError           (ValueError)      a folder that is no run, or a run whose files do not go together
+    ├── TraceError         (ValueError)      a file that is no trace, or a damaged one, or of a later version
     ├── StorageError       (OSError)         what was to be kept could not be written
     └── UnavailableError   (RuntimeError)    this build or this machine cannot do it
 
@@ -74,6 +75,10 @@ class DataError(UnrolledError, ValueError):
 
 class RunError(UnrolledError, ValueError):
     """A folder that is no run, or a run whose files are damaged or do not go together."""
+
+
+class TraceError(UnrolledError, ValueError):
+    """A file that is no trace, or is damaged, or of a later version."""
 
 
 class StorageError(UnrolledError, OSError):

@@ -123,7 +123,7 @@ def _forward(
         h = empty(B, T, D * R) if swapped else empty(T, B, D * R)
         h_step, h_row = _step_and_row(h, swapped)
         x_at, h_at, width = x.data_ptr(), h.data_ptr(), len(weights[0]) if looks_up else x.size(2)
-        noise = _noise(h, p, rows) if p and layer < L - 1 else None
+        noise = noise_of(h, p, rows) if p and layer < L - 1 else None
         if kept is not None:
             kept += (x, h, noise)
         for d in range(D):
@@ -211,7 +211,7 @@ def _lowest(needs: Sequence[bool], plan: Plan) -> int:
     return needs[4:].index(True) * plan.layers // len(plan.shapes)
 
 
-def _noise(h: Tensor, p: float, rows: Tensor | None) -> Tensor:
+def noise_of(h: Tensor, p: float, rows: Tensor | None) -> Tensor:
     """The factors of dropout between two layers, drawn as torch draws them: for the real rows if packed."""
     drawn = h if rows is None else h.flatten(0, 1)[: len(rows)]
     noise = torch.empty_like(drawn).bernoulli_(1 - p).div_(1 - p) if p < 1 else torch.zeros_like(drawn)

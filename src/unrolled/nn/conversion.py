@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from unrolled.errors import OptionError
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.switching import base_class, deep_copy, switch
 from unrolled.timing import in_turn, ratio
 
@@ -61,6 +63,23 @@ def convert(model: Model, example: Any = None) -> Model:
         print(_gain(twin, example if isinstance(example, tuple) else (example,)))
     _use(_layers(model), ours=True)
     return model
+
+
+@contextmanager
+def as_ours(model: nn.Module) -> Generator[list[tuple[str, Recurrent]]]:
+    """Within it, every RNN, LSTM and GRU of torch.nn in ``model`` is ours; gives all of ours and their paths.
+
+    Layers of a class derived from torch's are left alone.
+    """
+    layers = {theirs: ours for theirs, ours in _OURS.items() if issubclass(ours, Recurrent)}
+    before = [(module, type(module)) for module in model.modules() if base_class(module) in layers]
+    try:
+        for module, _ in before:
+            switch(module, layers[base_class(module)])
+        yield [(path, module) for path, module in model.named_modules() if isinstance(module, Recurrent)]
+    finally:
+        for module, own in before:
+            module.__class__ = own
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

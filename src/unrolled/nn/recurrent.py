@@ -147,7 +147,10 @@ class Recurrent(Base):
         reset: Tensor | None,
         rows: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """Output and final states, from what has been checked; by the kernels where there is a ``code``."""
+        """Output and final states, from what has been checked; by the kernels where there is a ``code``.
+
+        Where somebody records, there is none, and it is he who computes: see `route.recorder`.
+        """
         p = self.dropout if self.training else 0.0
         if code is not None:
             x = x if x.stride(2) == 1 else x.contiguous()
@@ -155,7 +158,11 @@ class Recurrent(Base):
             return self.run_compiled(call, x, states, weights)
         x = x.transpose(0, 1) if batch_first else x
         states = states or self._zeros(plan, x)
-        if lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
+        recorder = route.recorder.get()
+        if recorder is not None:
+            call = compiled.Call(plan, 0, False, p, lengths, reset, rows)
+            output, final = recorder(self, call, x, states, weights)
+        elif lengths is not None and lengths.any() and reset is None and route.by_torch(self.cell):
             route.count("torch")
             forward = super().forward  # pyright: ignore[reportUnknownVariableType]
             output, *final = packing.ragged(forward, x, states, lengths)

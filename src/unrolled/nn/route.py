@@ -37,6 +37,10 @@ _dispatches, _traces = _C._len_torch_dispatch_stack, _C._get_tracing_state
 
 _refused: ContextVar[bool] = ContextVar("compiled path refused", default=False)
 
+recorder: ContextVar[Any] = ContextVar("what records the calls of our layers", default=None)
+"""Where one is set, it computes this thread's calls of our layers and keeps what it computed; see
+`unrolled.tracing.record`."""
+
 _PLAIN = frozenset((Tensor, Parameter))
 """Types whose memory is what it seems; any other class of tensor may compute something of its own."""
 
@@ -91,7 +95,8 @@ def intercepted() -> bool:
     """Whether somebody watches or rewrites torch's operations just now, who must see them one by one.
 
     That is `torch_path`, tracing, compiling, a transform of ``torch.func``, a dispatch mode, autocast or
-    forward-mode differentiation: each works on torch's operations and would not see into the kernels.
+    forward-mode differentiation, each of which works on torch's operations and would not see into the
+    kernels; and a `recorder`, which shows every module by itself.
     """
     return bool(
         is_compiling()
@@ -101,6 +106,7 @@ def intercepted() -> bool:
         or _dispatches()
         or _traces() is not None
         or forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
+        or recorder.get() is not None
     )
 
 
@@ -165,13 +171,13 @@ def choose(
 
 
 def by_torch(cell: str) -> bool:
-    """Whether torch's own function serves where the kernels do not; it has no rule for vmap.
+    """Whether torch's own function serves where the kernels do not; it has no rule for vmap, and no tape.
 
     Example:
         >>> by_torch("gru"), by_torch("gru_reset_before")
         (True, False)
     """
-    return cell in TORCHS_OWN and not _transforms()
+    return cell in TORCHS_OWN and not _transforms() and recorder.get() is None
 
 
 def in_torch(name: str, cell: str) -> None:

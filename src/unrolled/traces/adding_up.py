@@ -1,0 +1,138 @@
+"""Whether a trace adds up: what was recorded beside what follows from it, and parts beside their wholes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled import unroll
+from unrolled.cells import Array, Cell
+from unrolled.errors import NotKeptError
+from unrolled.tape import Tape
+from unrolled.unroll import inside
+
+if TYPE_CHECKING:
+    from unrolled.traces.layer import LayerTrace
+
+LIMITS = {"float32": 1e-6, "float64": 1e-12}
+"""How far two that should be the same may lie apart, in units of the largest number of the array."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One thing that was looked at; ``apart`` is None where something it needs was not kept."""
+
+    where: str
+    what: str
+    apart: float | None
+    limit: float
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it adds up, or could not be looked at."""
+        return self.apart is None or self.apart <= self.limit
+
+    def __str__(self) -> str:
+        if self.apart is None:
+            return f"not checked: {self.where}: {self.what}: {self.reason}"
+        verdict = "adds up" if self.ok else "DOES NOT ADD UP"
+        apart = "exactly" if self.apart == 0 else f"to {self.apart:.1e}"
+        return f"{verdict}: {self.where}: {self.what}, {apart}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `Trace.check` found; prints as a sentence for each sum."""
+
+    sums: tuple[Sum, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that could be looked at adds up."""
+        return all(found.ok for found in self.sums)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.sums)) or "nothing to check: the trace has no layer"
+
+
+def check(layers: Sequence[LayerTrace], facts: Mapping[str, Any]) -> Checked:
+    """Looks at every layer, then at what was compared while it was traced."""
+    sums = [found for layer in layers for found in _layer(layer)]
+    dtype = layers[0].h.dtype.name if layers and "h" in layers[0].arrays else "float32"
+    for what, apart in facts.get("compared", {}).items():
+        sums.append(Sum("model", what, apart, LIMITS[dtype]))
+    return Checked(tuple(sums))
+
+
+def _layer(layer: LayerTrace) -> Iterator[Sum]:
+    """The sums of one layer."""
+    for what, compare in _COMPARISONS.items():
+        try:
+            apart, limit = compare(layer), LIMITS[layer.h.dtype.name]
+        except NotKeptError as error:
+            yield Sum(layer.name, what, None, 0, str(error))
+        else:
+            if apart is not None:
+                yield Sum(layer.name, what, apart, limit)
+
+
+def _functions(layer: LayerTrace) -> float:
+    """The cell's functions over both recomputed halves, in float64, beside what was recorded."""
+    tape = _wide(layer.tape)
+    xw, hw = (half.reshape(-1, *half.shape[2:]) for half in unroll.preactivations(tape))
+    v, real, first, worst = inside.values(tape), tape.real().reshape(-1), 0, 0.0
+    projected = "W_hr" in tape.params
+    for stage in tape.cell.stages:
+        gates = slice(first, first + len(stage.gates))
+        given = stage.point(xw[:, gates], hw[:, gates], v)
+        if projected:
+            given["m"] = given.pop("h")
+            given["h"] = given["m"] @ tape.params["W_hr"].T
+        worst = max(worst, *(apart(v[name][real], given[name][real]) for name in given.keys() & v.keys()))
+        first += len(stage.gates)
+    return worst
+
+
+def _carry(layer: LayerTrace) -> float:
+    """The gradient of h beside the sum of what it is of."""
+    return apart(layer.dh, layer.dh_out.astype(np.float64) + layer.dh_carry)
+
+
+def _parts(layer: LayerTrace) -> float | None:
+    """The sum of all steps' parts in every weight's gradient beside that gradient; None in a window."""
+    if layer.whole_T > layer.T:
+        return None
+    wholes = {name: getattr(layer, f"d{name}") for name in layer.parts}
+    return max(apart(wholes[name], part.dense().astype(np.float64)) for name, part in layer.parts.items())
+
+
+_COMPARISONS = {
+    "the cell's functions over both halves give the gates and states": _functions,
+    "dh is dh_out + dh_carry": _carry,
+    "the parts of all steps give the gradient of every weight": _parts,
+}
+
+
+def apart(recorded: Array, other: Array) -> float:
+    """The largest difference of two arrays in units of the largest number of the first.
+
+    Shapes:
+        any, the same.
+    """
+    scale = float(np.abs(recorded).max(initial=0))
+    largest = float(np.abs(recorded - other).max(initial=0))
+    return largest / scale if scale else largest
+
+
+def _wide(tape: Tape[Cell]) -> Tape[Cell]:
+    """The same recorded numbers, to be calculated with in float64."""
+    params, arrays = (
+        {name: value.astype(np.float64) for name, value in given.items() if value.dtype.kind == "f"}
+        for given in (tape.params, tape.arrays)
+    )
+    return dataclasses.replace(tape, params=params, x=tape.x.astype(np.float64), arrays=arrays)

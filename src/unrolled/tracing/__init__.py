@@ -1,0 +1,180 @@
+"""Makes a `Trace` of a model and an input.
+
+    keep.py      what is kept
+    record.py    the recorder of our layers' calls: their tapes are the trace
+    itemise.py   the itemised matrix
+    models.py    what is said of the model
+    assemble.py  from tapes to named arrays
+
+`trace` is for any torch module with recurrent layers, `trace_run` for the models of our runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softmax
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.errors import DataError, OptionError
+from unrolled.losses import cross_entropy_t
+from unrolled.nn.conversion import as_ours
+from unrolled.traces import Trace
+from unrolled.tracing import assemble, models
+from unrolled.tracing.assemble import Course
+from unrolled.tracing.itemise import Ends, itemise
+from unrolled.tracing.keep import Keep, read
+from unrolled.tracing.record import Recorder
+
+KEEP = Keep()
+"""What is kept unless one says otherwise: everything but the itemised matrix."""
+
+
+def trace(
+    model: nn.Module,
+    x: Any,
+    *,
+    loss: Callable[[Any], Tensor] | None = None,
+    keep: Keep | str | Iterable[str] = KEEP,
+) -> Trace:
+    """Runs a model once, and back from its loss, and keeps what its recurrent layers computed.
+
+    The model runs as it is, in its own mode and with its own weights: layers of torch.nn are computed by ours
+    meanwhile, with the same numbers. With a loss it runs twice, the first time unrecorded, to compare the
+    gradients. Nobody's ``.grad`` is touched.
+
+    Args:
+        model: a layer of ours or of torch.nn, or any module with such layers inside.
+        x: the model's input, or a tuple of its arguments.
+        loss: from what the model gives to one number; without, there is no way back, and no gradient.
+        keep: arrays or groups of them (see `Keep`), steps and units; nothing else is kept.
+
+    Shapes:
+        x: whatever the model takes.
+
+    Raises:
+        OptionError: ``model`` is no module or has no recurrent layer that ran; the loss is no scalar or has
+            no graph; ``keep`` names what is not there; a device or dtype that cannot be recorded.
+
+    Example:
+        >>> from unrolled import nn
+        >>> model = nn.GRU(3, 4)
+        >>> seen = trace(model, torch.ones(5, 2, 3), loss=lambda out: out[0].square().sum(), keep=("h", "dh"))
+        >>> seen["l0/dh"].shape
+        (5, 2, 4)
+    """
+    if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OptionError(
+            "trace: the model", "be a torch.nn.Module", type(model).__name__, "Hand over the model itself."
+        )
+    keep = read(keep)
+    given = x if isinstance(x, tuple) and not isinstance(x, PackedSequence) else (x,)
+
+    def run() -> Course:
+        output = model(*given)
+        return Course(models.first(output), None if loss is None else loss(output), models.tensors(output))
+
+    return _trace(model, run, keep, {}, loss is not None)
+
+
+class Run(Protocol):
+    """What `trace_run` needs of a run: `unrolled.training.keeping.Kept` is one."""
+
+    @property
+    def model(self) -> Any:
+        """A `TokenModel`."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """From text to ids."""
+        ...
+
+    @property
+    def config(self) -> Any:
+        """Of the training; its seed."""
+        ...
+
+
+def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -> Trace:
+    """Runs a language model over a text and back from the mean surprise of every token but the first.
+
+    Besides what `trace` keeps: ``ids``, ``targets``, ``loss_t`` in nats, ``p``; and the facts have tokens.
+
+    Raises:
+        DataError: a text of fewer than two tokens.
+        OptionError: ``keep`` names what is not there.
+    """
+    keep, model = read(keep), run.model
+    ids = np.asarray(run.tokenizer.look_up(text)[0]).astype(np.int64)
+    if len(ids) < 2:
+        raise DataError("trace_run: the text", "have at least 2 tokens", len(ids), "Give a longer one.")
+    read_, targets = (torch.from_numpy(part)[:, None] for part in (ids[:-1].copy(), ids[1:].copy()))
+
+    def forward() -> Course:
+        h, _ = model.hidden(read_)
+        y = model.head(h)
+        loss_t = cross_entropy_t(y, targets)
+        extra = {"ids": read_, "targets": targets, "p": softmax(y, -1), "loss_t": loss_t}
+        return Course(y, loss_t.mean(), [h], extra)
+
+    names = run.tokenizer.vocabulary
+    facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": run.config.seed}
+    return _trace(model, forward, keep, facts, back=True)
+
+
+def _trace(
+    model: nn.Module, run: Callable[[], Course], keep: Keep, facts: dict[str, Any], back: bool
+) -> Trace:
+    """The trace of a model that ``run`` runs; ``facts`` take the place of those that are found."""
+    with torch.enable_grad(), as_ours(model) as layers:
+        if not layers:
+            fix = "Build it of RNN, LSTM or GRU; classes derived from torch's are not seen."
+            raise OptionError("trace: the model", "hold a recurrent layer", type(model).__name__, fix)
+        unrecorded: models.Gradients = {}
+        if back:
+            with models.rehearsal(model):
+                unrecorded = models.gradients(model, run().loss)
+        recorder = Recorder(layers, keep)
+        with recorder.on():
+            course = run()
+        if not recorder.recordings:
+            fix = "Run it in forward, as a layer over whole sequences."
+            raise OptionError("trace: the model", "run a recurrent layer", "one that ran none", fix)
+        compared: dict[str, float] = {}
+        if back:
+            recorded = _back(model, recorder, course, keep)
+            compared["the weights' gradients are those of an unrecorded run"] = models.apart(
+                recorded, unrecorded
+            )
+        return assemble.trace(model, recorder.recordings, course, keep, facts | {"compared": compared})
+
+
+def _back(model: nn.Module, recorder: Recorder, course: Course, keep: Keep) -> models.Gradients:
+    """Back from the loss over every tape, and in pieces if they are wanted; gives the weights' gradients."""
+    weights = models.learning(model)
+    sources = [tensor for tensor in course.sources if tensor.requires_grad]
+    ends = [*sources, *models.tensors(course.y)]
+    wanted = [recorder.anchor, *ends, *weights.values()]
+    _, *found = torch.autograd.grad(models.scalar(course.loss), wanted, retain_graph=True, allow_unused=True)
+    course.dy = found[len(sources)] if len(ends) > len(sources) else None
+    recorder.complete()
+    if "G" in keep:
+        itemise(recorder.items(), recorder.anchor, _ends(recorder, course, sources, found))
+    return dict(zip(weights, found[len(ends) :], strict=True))
+
+
+def _ends(
+    recorder: Recorder, course: Course, sources: Sequence[Tensor], found: Sequence[Tensor | None]
+) -> Ends:
+    """Where the pieces of the loss's gradient go in."""
+    used = [(source, d) for source, d in zip(sources, found, strict=False) if d is not None]
+    step_of = None
+    if found[0] is not None and len(sources) == len(course.sources):
+        whole = course.y if isinstance(course.y, PackedSequence) else sources[0]
+        step_of = assemble.step_of(whole, recorder.recordings[-1])
+    return Ends([source for source, _ in used], [d for _, d in used], step_of)

@@ -1,0 +1,206 @@
+"""From tapes to named arrays: what was asked for, in the caller's order, and why the rest is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from unrolled.cells import Array
+from unrolled.traces import Trace
+from unrolled.traces.adding_up import apart
+from unrolled.tracing import models
+from unrolled.tracing.keep import ARRAYS, GROUPS, UNITS, Keep
+from unrolled.tracing.record import Recording, array
+
+ALWAYS = ("lengths", "reset", "ids", "targets")
+"""What the model was given to do is kept without being asked for; it is small."""
+
+
+@dataclass
+class Course:
+    """One run of a model: what it gave and what the loss made of it.
+
+    Attributes:
+        y: what it gave, the first of it.
+        loss: None where there is none.
+        sources: the tensors that the loss's gradient enters by, ``y`` or what it is made of first.
+        extra: further arrays of the whole model, ``[T, B, ...]``.
+        dy: the gradient of y, once it is known.
+    """
+
+    y: Any
+    loss: Any
+    sources: Sequence[Tensor]
+    extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    dy: Tensor | None = None
+
+
+def trace(
+    model: nn.Module, recordings: Sequence[Recording], course: Course, keep: Keep, facts: Mapping[str, Any]
+) -> Trace:
+    """The trace of a course that was recorded; ``facts`` take the place of those that are found."""
+    arrays, layers, compared = dict[str, Array](), list[dict[str, Any]](), dict(facts.get("compared", {}))
+    for recording in recordings:
+        for name, value in _of_layer(recording, keep):
+            arrays[f"{recording.name}/{name}"] = value
+        layers.append(_about(recording, keep))
+        if "G" in keep and course.loss is not None:
+            what = f"the itemised gradients of {recording.name} add up to dh"
+            compared[what] = apart(recording.tape.dh, recording.items.total)
+    arrays |= _of_model(recordings[-1], course, keep)
+    first, end = keep.stretch(recordings[0].tape.T)
+    found: dict[str, Any] = {
+        "model": models.description(model),
+        "weights_sha256": models.weights_sha256(model),
+        "tokens": [],
+        "versions": models.versions(),
+        "seed": torch.initial_seed(),
+        "keep": keep.facts(),
+        "left_out": _left_out(arrays, keep, course, recordings),
+        "loss": None if course.loss is None else float(course.loss.detach()),
+        "layers": layers,
+    }
+    found |= {**facts, "compared": compared}
+    found["tokens"] = [sequence[first:end] for sequence in found["tokens"]]
+    return Trace(arrays, found)
+
+
+def step_of(y: Tensor | PackedSequence, recording: Recording) -> Tensor | None:
+    """Which step each number of a model's output belongs to; None where the output has no axis of time.
+
+    Shapes:
+        y: any; gives ints that broadcast with it.
+    """
+    T = recording.tape.T
+    if isinstance(y, PackedSequence):
+        return torch.repeat_interleave(torch.arange(len(y.batch_sizes)), y.batch_sizes)[:, None]
+    axis = _time_axis(y, recording)
+    if axis is None or T == 1:
+        return None
+    return torch.arange(T).view(*[1] * axis, T, *[1] * (y.dim() - axis - 1))
+
+
+def _time_axis(y: Tensor, recording: Recording) -> int | None:
+    """The axis of time in a model's output, as the last layer has it if both would do."""
+    T, B = recording.tape.T, recording.tape.B
+    orders = [((T, B), 0), ((B, T), 1)]
+    for sizes, axis in reversed(orders) if recording.batch_first else orders:
+        if tuple(y.shape[:2]) == sizes and y.dim() > 1:
+            return axis
+    return 0 if B == 1 and y.dim() and len(y) == T else None
+
+
+def time_major(y: Tensor | PackedSequence, recording: Recording) -> Tensor:
+    """A model's output as ``[T, B, ...]``, as far as it has those axes.
+
+    Shapes:
+        y: any.
+    """
+    if isinstance(y, PackedSequence):
+        return pad_packed_sequence(y, total_length=recording.tape.T)[0]
+    axis = _time_axis(y, recording)
+    if axis == 1:
+        return y.transpose(0, 1)
+    return y[:, None] if axis == 0 and y.shape[:2] != (recording.tape.T, recording.tape.B) else y
+
+
+def _of_layer(recording: Recording, keep: Keep) -> Iterator[tuple[str, Array]]:
+    """The arrays of one layer that are kept, by name."""
+    tape, order = recording.tape, recording.order
+    first, end = keep.stretch(tape.T)
+    held = {**tape.params, **tape.arrays, "x": np.where(tape.real()[:, :, None], tape.x, 0)}
+    if "dh_0" in tape.arrays and recording.items.begun:
+        held["G"] = recording.items.G.astype(tape.x.dtype)[:, None]
+    for name, value in held.items():
+        state = name.removesuffix("_0")
+        if name not in keep and not (
+            state in tape.cell.states and state in keep and not name.startswith("d")
+        ):
+            continue
+        if name in tape.params or name in (f"d{weight}" for weight in tape.params):
+            yield name, value.copy()
+        elif name == "G":
+            yield name, value[:, 0, first:end].copy()
+        elif name == f"{state}_0":
+            yield name, value[order] if order is not None else value
+        elif not name.endswith("_n"):
+            kept = value[first : end + (name in tape.cell.states)]
+            kept = kept if order is None else kept[:, order]
+            kept = keep.of_units(name, kept)
+            yield name, np.ascontiguousarray(kept) if keep.steps is None else kept.copy()
+    for name, given in (("lengths", tape.walk.lengths), ("reset", tape.walk.reset)):
+        if given is not None:
+            whole = given if name == "lengths" else given[first:end].astype(np.uint8)
+            yield name, (whole if order is None else whole[..., order]).copy()
+
+
+def _about(recording: Recording, keep: Keep) -> dict[str, Any]:
+    """What the facts say of a layer."""
+    tape = recording.tape
+    first, end = keep.stretch(tape.T)
+    return {
+        "name": recording.name,
+        "module": recording.module,
+        "number": recording.number,
+        "call": recording.call,
+        "cell": tape.cell.name,
+        "direction": "reverse" if tape.walk.reverse else "forward",
+        "T": end - first,
+        "B": tape.B,
+        "I": tape.x.shape[2],
+        "H": tape.params["W_hh"].shape[0] // len(tape.cell.gates),
+        "first_step": first,
+        "whole_T": tape.T,
+    }
+
+
+def _of_model(recording: Recording, course: Course, keep: Keep) -> dict[str, Array]:
+    """The arrays of the whole model that are kept."""
+    first, end = keep.stretch(recording.tape.T)
+    held: dict[str, Tensor] = dict(course.extra)
+    y = course.y
+    if isinstance(y, Tensor | PackedSequence):
+        held["y"] = time_major(y, recording)
+        if course.dy is not None:
+            dy = y._replace(data=course.dy) if isinstance(y, PackedSequence) else course.dy
+            held["dy"] = time_major(dy, recording)
+    found: dict[str, Array] = {}
+    for name, value in held.items():
+        plain = array(value)
+        if (name in keep or name in ALWAYS) and plain.dtype.name in ("float32", "float64", "int64"):
+            timed = plain.shape[:2] == (recording.tape.T, recording.tape.B)
+            found[name] = (plain[first:end] if timed else plain).copy()
+    lengths = recording.tape.walk.lengths
+    if lengths is not None:
+        found["lengths"] = (lengths if recording.order is None else lengths[recording.order]).copy()
+    return found
+
+
+def _left_out(
+    arrays: Mapping[str, Array], keep: Keep, course: Course, recordings: Sequence[Recording]
+) -> dict[str, str]:
+    """What a reader may miss, and why it is not there."""
+    there = {name.rpartition("/")[2] for name in arrays}
+    backward = {*GROUPS["backward"], *GROUPS["itemised"]}
+    reasons: dict[str, str] = {}
+    for name in ARRAYS:
+        if name not in there:
+            if name not in keep:
+                reasons[name] = "keep did not name it"
+            elif name in backward and course.loss is None:
+                reasons[name] = "there was no loss to go back from"
+            else:
+                reasons[name] = "the model has none"
+    T = recordings[0].tape.T
+    first, end = keep.stretch(T)
+    if (first, end) != (0, T):
+        reasons["steps"] = f"only steps {first} to {end - 1} of {T} were kept"
+    if keep.units is not None and there & UNITS:
+        reasons["units"] = f"only {len(keep.units)} hidden units were kept"
+    return reasons
