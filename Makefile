@@ -15,11 +15,15 @@ REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
   p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
-.PHONY: demo test bench fuzz crash sanitize neon faults lint format clean
+.PHONY: demo pages test bench fuzz crash sanitize neon faults lint format clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/installed
 	$(BIN)/unrolled demo
+
+# The worked examples as pages, which the tests compare with the commands.
+pages: $(VENV)/installed
+	$(BIN)/python -m unrolled.walkthroughs docs/walkthroughs
 
 test: lint
 	$(BIN)/python -m pytest

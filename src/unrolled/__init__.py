@@ -18,13 +18,12 @@ if TYPE_CHECKING:
         resume,
         runs,
         train,
+        walkthrough,
     )
     from unrolled.errors import UnrolledError
     from unrolled.estimators import LanguageModel
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
-    from unrolled.traces import Trace
-    from unrolled.tracing import trace
 
 __version__ = "0.1.0"
 
@@ -32,7 +31,6 @@ __all__ = [
     "LanguageModel",
     "Stream",
     "Tape",
-    "Trace",
     "UnrolledError",
     "bench",
     "cells",
@@ -45,16 +43,15 @@ __all__ = [
     "predict",
     "resume",
     "runs",
-    "trace",
     "train",
     "unroll",
+    "walkthrough",
 ]
 
 _HOMES = {
     "LanguageModel": "estimators",
     "Stream": "nn",
     "Tape": "tape",
-    "Trace": "traces",
     "UnrolledError": "errors",
     "bench": "api",
     "convert": "nn",
@@ -65,8 +62,8 @@ _HOMES = {
     "predict": "api",
     "resume": "api",
     "runs": "api",
-    "trace": "tracing",
     "train": "api",
+    "walkthrough": "api",
 }
 """The module each public object is defined in; the other public names are modules themselves."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unrolled.speed import Speed
     from unrolled.training.language_model import Outcome
     from unrolled.training.trial import Trial
+    from unrolled.walkthroughs import Walkthrough
 
 __all__ = [
     "bench",
@@ -32,6 +33,7 @@ __all__ = [
     "resume",
     "runs",
     "train",
+    "walkthrough",
 ]
 
 RUN = "a run's folder or its name; last is the one trained last"
@@ -283,6 +285,31 @@ def train(
         raise
     _conclude(outcome, display)
     return outcome
+
+
+def walkthrough(
+    name: Annotated[
+        Literal["hello", "loop", "two-steps", "forgetting", "vanishing"],
+        "which; hello: a word spelled by three units; loop: the bare recurrence beside a layer; two-steps: "
+        "forward and back by hand; forgetting: with memory and without; vanishing: a gradient over 100 steps",
+    ],
+    *,
+    word: Annotated[str | None, "hello, forgetting: another word"] = None,
+    steps: Annotated[int | None, "loop, vanishing: how many steps; 100 unless given"] = None,
+    seed: Annotated[int | None, "of what is drawn: weights, inputs; all but two-steps"] = None,
+    every_step: Annotated[bool, "show every step where the text leaves some out; all but two-steps"] = False,
+) -> "Walkthrough":
+    """Works an example through, number by number.
+
+    Each number stands with the formula it came from, and all are in `numbers`, by name.
+
+    Raises:
+        OptionError: no such example, an option that it does not have, or one that cannot be.
+    """
+    from unrolled import walkthroughs
+
+    options = {"word": word, "steps": steps, "seed": seed, "every_step": every_step or None}
+    return walkthroughs.walk(name, {key: value for key, value in options.items() if value is not None})
 
 
 def _chosen(
