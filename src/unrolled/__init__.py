@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from unrolled.estimators import LanguageModel
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
+    from unrolled.traces import Trace
+    from unrolled.tracing import trace
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,7 @@ __all__ = [
     "LanguageModel",
     "Stream",
     "Tape",
+    "Trace",
     "UnrolledError",
     "bench",
     "cells",
@@ -43,6 +46,7 @@ __all__ = [
     "predict",
     "resume",
     "runs",
+    "trace",
     "train",
     "unroll",
     "walkthrough",
@@ -52,6 +56,7 @@ _HOMES = {
     "LanguageModel": "estimators",
     "Stream": "nn",
     "Tape": "tape",
+    "Trace": "traces",
     "UnrolledError": "errors",
     "bench": "api",
     "convert": "nn",
@@ -62,6 +67,7 @@ _HOMES = {
     "predict": "api",
     "resume": "api",
     "runs": "api",
+    "trace": "tracing",
     "train": "api",
     "walkthrough": "api",
 }
