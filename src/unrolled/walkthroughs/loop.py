@@ -162,8 +162,8 @@ def _beside(loop: Array, by_layer: Array, difference: float) -> Section:
                 ],
             ),
             f"""
-            The largest difference between any two of the {loop.size:,} numbers is {agree}. The layer walks
-            the same loop, compiled where a compiler was found, for a whole batch, and knows the way back;
+            Number by number, {loop.size:,} of them, the two differ by {agree}. The layer walks the same
+            loop, compiled where a compiler was found, for a whole batch, and knows the way back;
             `unrolled bench` measures how fast. The tests compare both with torch's own layer.
             """,
         ),
