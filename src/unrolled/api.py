@@ -320,6 +320,9 @@ def _chosen(
     Raises:
         OptionError: they cannot be, or name no text.
     """
+    for field in {"schema", "sources"} & fields.keys():
+        fix = f'Texts come after the task: train("{task}", "book.txt").'
+        raise OptionError(f"train {task}: {field}", "not be given by name", repr(fields[field]), fix)
     base = load(file) if file else LanguageModelConfig()
     given = fields | ({"sources": tuple(map(str, sources))} if sources else {})  # Python gives paths too
     chosen = override(base, given, where=f"train {task}")

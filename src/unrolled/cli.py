@@ -137,9 +137,7 @@ def options(parameter: inspect.Parameter, signature: inspect.Signature) -> Itera
     annotation, text = get_args(parameter.annotation)
     if parameter.kind is parameter.VAR_KEYWORD:
         for title, fields in sections():
-            yield from (
-                FieldOption(f, title) for f in fields if f.name not in {*signature.parameters, "schema"}
-            )
+            yield from (FieldOption(f, title) for f in fields if is_setting(f, signature))
     elif parameter.kind is parameter.VAR_POSITIONAL:
         yield click.Argument([parameter.name], nargs=-1, metavar="TEXT...", help=text)
     elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
@@ -173,7 +171,7 @@ def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundA
 
     Raises:
         UsageError: a field is given twice.
-        OptionError: a field that does not exist.
+        OptionError: a field that does not exist, or that has a place of its own.
     """
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
@@ -187,8 +185,12 @@ def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundA
                 setting = SETTING.fullmatch(word) if takes_fields(signature) else None
                 if not setting or Path(word).exists():
                     args.append(word)
-                else:
-                    settings.append((field_named(setting["key"]).name, setting["value"]))
+                    continue
+                field = field_named(setting["key"])
+                if not is_setting(field, signature):
+                    fix = "Leave it out; task and texts are words of their own: unrolled train lm book.txt"
+                    raise OptionError(f"config: {field.name}", "not be given as key=value", word, fix)
+                settings.append((field.name, setting["value"]))
         elif parameter.kind is parameter.KEYWORD_ONLY and value != parameter.default:
             kwargs[parameter.name] = value
     settings += [(name, value) for name, value in given.items() if value not in (None, ())]
@@ -201,6 +203,11 @@ def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundA
 def takes_fields(signature: inspect.Signature) -> bool:
     """Whether a verb takes the fields of a config."""
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+
+
+def is_setting(field: Field, signature: inspect.Signature) -> bool:
+    """Whether a field of the config is set by name, having no place of its own in the verb."""
+    return field.name not in {*signature.parameters, "schema"}
 
 
 def as_python(name: str, call: inspect.BoundArguments) -> str:

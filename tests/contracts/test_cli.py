@@ -14,6 +14,7 @@ import unrolled
 from unrolled import api
 from unrolled.cli import FieldOption, main
 from unrolled.config import FIELDS
+from unrolled.errors import OptionError
 
 SIZES = ("--hidden", "8", "--length", "8", "--batch", "2")
 SMALL = (*SIZES, "--epochs", "0.2", "--sample", "0", "--memoryless", "off")
@@ -124,6 +125,10 @@ def test_doctor_says_what_runs():
         ("book.txt hidden=4 --hidden 8", "hidden is given twice"),
         ("book.txt lr=1 --learning-rate 2", "learning_rate is given twice"),
         ("book.txt lr=1 learning-rate=2", "learning_rate is given twice"),
+        ("book.txt task=lm", "config: task must not be given as key=value; got task=lm. Leave it out"),
+        ("book.txt sources=other.txt", "sources must not be given as key=value; got sources=other.txt."),
+        ("book.txt sources=other.txt --print-python", "sources must not be given as key=value"),
+        ("book.txt schema=1", "schema must not be given as key=value"),
         ("book.txt --hiden 3", "'--hidden'"),
         ("book.txt --budget soon", "be a duration such as 90s, 10m or 2h"),
     ],
@@ -178,6 +183,12 @@ def test_python_takes_paths_and_gives_the_outcome(book: Path, capsys):
     outcome = unrolled.train("lm", book, quiet=True, json=True, **sizes)
     assert outcome.updates > 0
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("field", ["schema", "sources"])
+def test_python_gives_texts_by_place_alone(field: str):
+    with pytest.raises(OptionError, match=rf"{field} must not be given by name; got 1\. Texts come after"):
+        unrolled.train("lm", "book.txt", **{field: 1})
 
 
 def test_training_as_data(book: Path):
