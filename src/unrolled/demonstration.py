@@ -20,8 +20,12 @@ PROMPT = "The "
 
 
 def manual() -> str:
-    """The topics of ``pydoc`` as one text, by name."""
-    return "\n\n".join(topics[name] for name in sorted(topics))
+    """The topics of ``pydoc`` as one text, by name.
+
+    Topics repeat one another. Every paragraph is taken once, so that what is judged has not been learned.
+    """
+    paragraphs = "\n\n".join(topics[name] for name in sorted(topics)).split("\n\n")
+    return "\n\n".join(dict.fromkeys(paragraphs))
 
 
 def config(seconds: float, seed: int) -> LanguageModelConfig:

@@ -91,7 +91,7 @@ def test_the_average_follows_the_weights() -> None:
         decay = min(0.5, n / (n + 9))
         for mean, weight in zip(expected, made.pupil.model.parameters(), strict=True):
             mean.mul_(decay).add_(weight.detach(), alpha=1 - decay)
-    for mean, weight in zip(expected, made.model.parameters(), strict=True):
+    for mean, weight in zip(expected, made.pupil.judged.parameters(), strict=True):
         torch.testing.assert_close(weight, mean)
 
 

@@ -16,7 +16,7 @@ from unrolled.data import Corpus
 from unrolled.errors import DataError, NonFiniteError, RunError, StorageError, UnavailableError
 from unrolled.report.training import Display
 from unrolled.tasks import lm
-from unrolled.training import checkpoint, keeping, language_model
+from unrolled.training import checkpoint, keeping, language_model, trial
 from unrolled.training.journal import Journal
 from unrolled.training.learner import Learner
 from unrolled.training.loop import Loop
@@ -124,10 +124,10 @@ def test_a_finished_training_is_judged_again_by_resume(tmp_path: Path, text: Pat
 
 def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
     """With another judged text, the training is the same to the bit."""
-    other = tmp_path / "other.txt"
-    other.write_text("sail wind gull sea " * 40)
     weights = []
-    for name, test in (("a", text), ("b", other)):
+    for name, words in (("a", "sail wind gull sea "), ("b", "harbour ")):
+        test = tmp_path / f"{name}.txt"
+        test.write_text(words * 40)
         config, folder = created(tmp_path, text, name, test_sources=str(test))
         language_model.train(config, folder)
         weights.append(checkpoint.read(folder.model, folder.covers).tensors)
@@ -261,3 +261,77 @@ def test_a_full_disk_says_how_to_go_on(tmp_path: Path, text: Path, monkeypatch: 
         with pytest.raises(StorageError, match=r"Free some room\. Then: unrolled resume full"):
             language_model.train(config, folder)
     assert language_model.resume(folder).finished
+
+
+def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not judged is not finished: `resume` judges it."""
+    config, never = created(tmp_path, text, "never")
+    whole = language_model.train(config, never)
+    config, stopped = created(tmp_path, text, "stopped")
+    judge = lm.judge
+    last = len([row for row in rows(never) if "valid_loss" in row])
+    judged = [0]
+
+    def terminated(*given: Any) -> float:
+        judged[0] += 1
+        if judged[0] == last:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return judge(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lm, "judge", terminated)
+        outcome = language_model.train(config, stopped)
+    assert not outcome.finished
+    assert not stopped.card.exists()
+    again = language_model.resume(stopped)
+    assert (again.finished, again.rows, again.best_update) == (True, whole.rows, whole.best_update)
+    assert rows(never) == rows(stopped)
+
+
+def test_with_an_average_both_networks_have_one(tmp_path: Path, text: Path) -> None:
+    config, _ = created(tmp_path, text, "average", average="0.9")
+    with language_model.begun(config, None) as course:
+        twin = course.learner.twin
+        assert twin
+        assert twin.judged is not twin.model
+        course.run(Display(quiet=True))
+        assert not torch.equal(twin.judged.head.weight, twin.model.head.weight)
+
+
+def test_the_twin_changes_nothing_of_the_model(tmp_path: Path, text: Path) -> None:
+    weights = []
+    for name in ("on", "off"):
+        config, folder = created(tmp_path, text, name, memoryless=name, dropout_output="0.3")
+        language_model.train(config, folder)
+        weights.append(checkpoint.read(folder.model, folder.covers).tensors)
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_a_text_to_learn_from_is_not_judged(tmp_path: Path, text: Path) -> None:
+    copy = tmp_path / "copy.txt"
+    copy.write_text(text.read_text())
+    config, folder = created(tmp_path, text, "leak", test_sources=str(copy))
+    with pytest.raises(DataError, match=r"copy\.txt must not be among the test texts and the train texts"):
+        language_model.train(config, folder)
+
+
+def test_resuming_what_cannot_begin_keeps_the_run(tmp_path: Path, text: Path) -> None:
+    _, folder = created(tmp_path, text, "early")
+    text.unlink()
+    with pytest.raises(DataError):
+        language_model.resume(folder)
+    assert folder.config.exists()
+
+
+def test_threads_are_given_back(tmp_path: Path, text: Path) -> None:
+    before = torch.get_num_threads()
+    config, folder = created(tmp_path, text, "threads", threads=str(before + 1), epochs="0.1")
+    language_model.train(config, folder)
+    assert torch.get_num_threads() == before
+
+
+def test_a_dry_run_is_short_with_a_budget_too(tmp_path: Path, text: Path) -> None:
+    config, _ = created(tmp_path, text, "dry", budget="600")
+    assert trial.dry_run(config, Display(quiet=True)).updates == trial.DRY_UPDATES

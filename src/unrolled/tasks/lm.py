@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
 
@@ -18,6 +19,9 @@ from unrolled.wirings import Dropouts, Sizes, TokenModel
 
 AT_ONCE = 2048
 """Rows of logits computed at a time where no gradient is wanted."""
+
+BLOCK = 1 << 20
+"""Tokens of a text whose pairs are counted together."""
 
 
 def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
@@ -62,12 +66,27 @@ class AbandonedError(Exception):
     """A judgement that was to stop before its end."""
 
 
-@torch.inference_mode()
+@contextmanager
+def _judging(model: TokenModel) -> Generator[None]:
+    """Without dropout and without gradients; afterwards the model is in its mode of before."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def _never() -> bool:
+    return False
+
+
 def judge(
     model: TokenModel,
     ids: NDArray[np.unsignedinteger],
     streams: int = 1,
-    to_stop: Callable[[], bool] = lambda: False,
+    to_stop: Callable[[], bool] = _never,
 ) -> float:
     """Mean loss of every token but the first, given all that stands before it.
 
@@ -82,20 +101,17 @@ def judge(
     Raises:
         AbandonedError: it was to stop.
     """
-    training = model.training
-    model.eval()
     steps = (len(ids) - 1) // streams
     at_once = max(1, AT_ONCE // streams)
     total, state = 0.0, None
-    for from_ in range(0, steps, at_once):
-        count = min(at_once, steps - from_)
-        window = _side_by_side(ids, streams, steps, from_, count + 1)
-        logits, state = model(window[:-1], state)
-        total += float(cross_entropy(logits, window[1:])) * count
-        if to_stop():
-            model.train(training)
-            raise AbandonedError
-    model.train(training)
+    with _judging(model):
+        for from_ in range(0, steps, at_once):
+            count = min(at_once, steps - from_)
+            window = _side_by_side(ids, streams, steps, from_, count + 1)
+            logits, state = model(window[:-1], state)
+            total += float(cross_entropy(logits, window[1:])) * count
+            if to_stop():
+                raise AbandonedError
     return total / steps
 
 
@@ -107,29 +123,33 @@ def _side_by_side(
     return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
 
 
-@torch.inference_mode()
-def judge_memoryless(model: TokenModel, ids: NDArray[np.unsignedinteger]) -> float:
+def judge_memoryless(
+    model: TokenModel, ids: NDArray[np.unsignedinteger], to_stop: Callable[[], bool] = _never
+) -> float:
     """What `judge` gives where the network is reset before every step.
 
     Shapes:
         ids: ``[N]``, N > 1.
 
     Units: nats a token.
+
+    Raises:
+        AbandonedError: it was to stop.
     """
-    training = model.training
-    model.eval()
-    pairs, counts = np.unique(np.stack([ids[:-1], ids[1:]], 1).astype(np.int64), axis=0, return_counts=True)
-    total = 0.0
-    tokens, first = np.unique(pairs[:, 0], return_index=True)
-    ends = np.append(first[1:], len(pairs))
-    for k in range(0, len(tokens), AT_ONCE):
-        logits, _ = model(torch.from_numpy(tokens[None, k : k + AT_ONCE]))
-        log_p = log_softmax(logits[0], -1)
-        of = slice(first[k], ends[min(k + AT_ONCE, len(tokens)) - 1])
-        rows = np.searchsorted(tokens[k : k + AT_ONCE], pairs[of, 0])
-        chosen = log_p[torch.from_numpy(rows), torch.from_numpy(pairs[of, 1])].double().numpy()
-        total -= float((chosen * counts[of]).sum())
-    model.train(training)
+    V, total = model.sizes.vocabulary, 0.0
+    with _judging(model):
+        for from_ in range(0, len(ids) - 1, BLOCK):
+            block = ids[from_ : from_ + BLOCK + 1].astype(np.int64)
+            pairs, counts = np.unique(block[:-1] * V + block[1:], return_counts=True)
+            tokens, which = np.unique(pairs // V, return_inverse=True)
+            for k in range(0, len(tokens), AT_ONCE):
+                logits, _ = model(torch.from_numpy(tokens[None, k : k + AT_ONCE]))
+                begin, end = np.searchsorted(which, (k, k + AT_ONCE))
+                rows, next_ = torch.from_numpy(which[begin:end] - k), torch.from_numpy(pairs[begin:end] % V)
+                chosen = log_softmax(logits[0], -1)[rows, next_].double().numpy()
+                total -= float((chosen * counts[begin:end]).sum())
+                if to_stop():
+                    raise AbandonedError
     return total / (len(ids) - 1)
 
 
@@ -166,7 +186,11 @@ def streams_to_judge(config: LanguageModelConfig, tokens: int) -> int:
     return max(1, min(config.batch, tokens // 1000))
 
 
-@torch.inference_mode()
+def streams_to_conclude(tokens: int) -> int:
+    """How many streams the judged text is read in: one, or one a million tokens of a very long one."""
+    return max(1, min(256, tokens // 1_000_000))
+
+
 def judge_by_position(
     model: TokenModel, ids: NDArray[np.unsignedinteger], longest: int
 ) -> list[tuple[int, int, float]]:
@@ -179,16 +203,14 @@ def judge_by_position(
 
     Units: tokens, tokens, nats a token.
     """
-    training = model.training
-    model.eval()
-    pieces = min(len(ids) // (longest + 1), max(1, 2**21 // longest))
-    cut = np.asarray(ids[: pieces * (longest + 1)]).reshape(pieces, longest + 1).T.astype(np.int64)
+    pieces = min(len(ids) // (longest + 1), AT_ONCE)
+    cut = np.asarray(ids[: pieces * (longest + 1)]).reshape(pieces, longest + 1).T
     losses, state = np.zeros(longest), None
     at_once = max(1, AT_ONCE // pieces)
-    for from_ in range(0, longest, at_once):
-        window = torch.from_numpy(cut[from_ : from_ + at_once + 1].copy())
-        logits, state = model(window[:-1], state)
-        losses[from_ : from_ + at_once] = cross_entropy_t(logits, window[1:]).double().mean(1).numpy()
-    model.train(training)
+    with _judging(model):
+        for from_ in range(0, longest, at_once):
+            window = torch.from_numpy(cut[from_ : from_ + at_once + 1].astype(np.int64, order="C"))
+            logits, state = model(window[:-1], state)
+            losses[from_ : from_ + at_once] = cross_entropy_t(logits, window[1:]).double().mean(1).numpy()
     edges = [0, *(2**k for k in range(longest.bit_length()) if 2**k < longest), longest]
     return [(a + 1, b, float(losses[a:b].mean())) for a, b in pairwise(edges)]

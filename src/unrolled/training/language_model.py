@@ -12,12 +12,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import torch
-
 from unrolled import config as configs
 from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, Streams, Tokenizer
-from unrolled.data.corpus import PARTS
+from unrolled.data.corpus import PARTS, Source
+from unrolled.errors import DataError
 from unrolled.report import card
 from unrolled.report.training import Display, ResultRow
 from unrolled.report.wording import clock
@@ -25,7 +24,7 @@ from unrolled.tasks import baselines, lm
 from unrolled.training import keeping, room
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
 from unrolled.training.learner import Learner
-from unrolled.training.loop import Ending, Loop
+from unrolled.training.loop import UNKNOWN, Ending, Loop, planned
 from unrolled.training.run_folder import RunFolder
 
 TRIAL_UPDATES = 4
@@ -58,8 +57,6 @@ class Course:
         self, config: LanguageModelConfig, corpus: Corpus, tokenizer: Tokenizer, folder: RunFolder | None
     ) -> None:
         self.config, self.corpus, self.tokenizer, self.folder = config, corpus, tokenizer, folder
-        if config.threads:
-            torch.set_num_threads(config.threads)
         streams = Streams(corpus.train, config.batch, config.length, config.carry, config.seed)
         self.learner = Learner(config, tokenizer.size, streams)
         self.keeping = Keeping(folder)
@@ -92,7 +89,7 @@ class Course:
         saved = [("saved in", str(self.folder.path))] if self.folder else []
         return [
             *self.about(),
-            ("memory", f"about {self.memory() / 1e6:,.0f} MB"),
+            ("memory", f"about {self.memory() / 1e6:,.0f} MB, besides torch itself"),
             ("time", self._expected()),
             *saved,
         ]
@@ -113,7 +110,7 @@ class Course:
             begun = perf_counter()
             trial.step()
             seconds.append(perf_counter() - begun)
-        updates = max(1, round(config.epochs * self.learner.streams.updates_per_epoch)) - at.update
+        updates = planned(config, self.learner.streams.updates_per_epoch) - at.update
         return f"about {clock(updates * median(seconds[1:]))} for {updates:,} updates"
 
     def run(self, display: Display) -> Outcome:
@@ -134,32 +131,35 @@ class Course:
         display.note("judging on text it has not seen, beside the baselines")
         model = deepcopy(learner.model)
         self.keeping.load_best(MODEL, model)
-        rows = [self._row("this model", lm.judge(model, corpus.test))]
+        nats = lm.judge(model, corpus.test, lm.streams_to_conclude(len(corpus.test)))
+        rows = [self._row("this model", nats)]
         if learner.twin:
-            twin = deepcopy(learner.twin.model)
+            twin = deepcopy(learner.twin.judged)
             self.keeping.load_best(MEMORYLESS, twin)
             nats = lm.judge_memoryless(twin, corpus.test)
             rows.append(self._row("the same without memory", nats, "reset at every step, trained equally"))
         train, test, size = corpus.train, corpus.test, self.tokenizer.size
-        order = 3 if config.tokens == "word" else 5
-        rows += [
-            self._row(
-                f"{order}-gram", baselines.witten_bell(train, test, size, order), "interpolated, Witten-Bell"
-            ),
+        order, counted = 3 if config.tokens == "word" else 5, baselines.LIMIT
+        remark = "interpolated, Witten-Bell" + f", of the last {counted:,}" * (len(train) > counted)
+        return [
+            *rows,
+            self._row(f"{order}-gram", baselines.witten_bell(train, test, size, order), remark),
             self._row("frequencies alone", baselines.unigram(train, test, size)),
             self._row("guessing", baselines.uniform(size), "all equally likely"),
+            *self._compressed(),
         ]
-        return rows + self._compressed()
 
     def _compressed(self) -> list[ResultRow]:
         """What xz makes of the judged text, alone and after the text to learn from."""
-        test = self.corpus.text_bytes("test")
-        train = self.corpus.text_bytes("train", last=baselines.XZ_LIMIT)
-        characters = self.corpus.characters["test"]
-        known = baselines.xz_given(train, test)
+        corpus, most = self.corpus, baselines.XZ_LIMIT
+        train, test = (corpus.text_bytes(part, last=most) for part in ("train", "test"))
+        characters = self.tokenizer.characters(corpus.test[-most:])
+        alone, known = (bits / characters for bits in (baselines.xz(test), baselines.xz_given(train, test)))
+        cut = {part: f", its last {most / 1e6:.0f} MB" * (len(corpus.part(part)) > most) for part in PARTS}
+        of, after = f"on the judged text alone{cut['test']}", f"after the text to learn from{cut['train']}"
         return [
-            ResultRow("xz", None, baselines.xz(test) / characters, None, "on the judged text alone"),
-            ResultRow("xz, given the text", None, known / characters, None, "after the text to learn from"),
+            ResultRow("xz", None, alone, None, of),
+            ResultRow("xz, given the text", None, known, None, after),
         ]
 
     def _row(self, name: str, nats: float, remark: str = "") -> ResultRow:
@@ -195,7 +195,7 @@ def train(
     config: LanguageModelConfig,
     folder: RunFolder | None = None,
     display: Display | None = None,
-    tokenizer: Tokenizer | None = None,
+    is_new: bool = True,
 ) -> Outcome:
     """Trains a model of the config on the text it names and judges it; in a folder, nothing of it is lost.
 
@@ -207,23 +207,30 @@ def train(
         NonFiniteError: the loss is no number any more.
         StorageError: the disk is full.
     """
-    with begun(config, folder, tokenizer) as course, display or Display(quiet=True) as shown:
+    with begun(config, folder, is_new) as course, display or Display(quiet=True) as shown:
         shown.begin(course.facts())
         with folder.resumable() if folder else nullcontext():
             return course.run(shown)
 
 
 @contextmanager
-def begun(
-    config: LanguageModelConfig, folder: RunFolder | None, tokenizer: Tokenizer | None = None
-) -> Generator[Course]:
-    """A course at its beginning: the text read, the vocabulary fitted, all of it written in the folder."""
+def begun(config: LanguageModelConfig, folder: RunFolder | None, is_new: bool = True) -> Generator[Course]:
+    """A course at its beginning: the text read, the vocabulary fitted, all of it written in the folder.
+
+    If that fails, a folder that ``is_new`` goes.
+
+    Raises:
+        DataError: a text that cannot be read, is too short, or is to be learned from and judged.
+        UnavailableError: it cannot fit into this machine.
+    """
     with ExitStack() as stack:
+        stack.enter_context(room.using(config.threads))
         if folder:
             stack.enter_context(folder.lock())
         place = folder.path if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
-            corpus = Corpus.write(place / "data.safetensors", config, tokenizer)
+            corpus = Corpus.write(place / "data.safetensors", config)
+            _check_apart(corpus)
             course = Course(config, corpus, corpus.tokenizer, folder)
             room.check("train lm", course.memory())
             if folder:
@@ -232,10 +239,28 @@ def begun(
                 folder.write_config_json(keeping.description(config, course.learner.model))
                 folder.write_env()
         except BaseException:
-            if folder:
+            if folder and is_new:
                 folder.discard()
             raise
         yield course
+
+
+def _check_apart(corpus: Corpus) -> None:
+    """Refuses a file that two parts have been given.
+
+    Raises:
+        DataError: naming it.
+    """
+    seen: dict[str, Source] = {}
+    for source in corpus.sources:
+        other = seen.setdefault(source.sha256, source)
+        if other.part != source.part:
+            raise DataError(
+                f"train lm: {source.name}",
+                f"not be among the {source.part} texts and the {other.part} texts",
+                f"the same text as {other.name}",
+                "What is judged must not have been learned: leave it out of one of them.",
+            )
 
 
 def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
@@ -247,14 +272,15 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
         RunError: no good checkpoint, a damaged file, or another process that trains there.
     """
     if not folder.has_checkpoint:
-        return train(configs.load(folder.config), folder, display)
-    with folder.lock(), display or Display(quiet=True) as shown:
-        config = configs.load(folder.config)
+        return train(configs.load(folder.config), folder, display, is_new=False)
+    config = configs.load(folder.config)
+    with room.using(config.threads), folder.lock(), display or Display(quiet=True) as shown:
         corpus = Corpus.open(folder.data)
         course = Course(config, corpus, Tokenizer.load(folder.tokenizer), folder)
         course.keeping.restore(course.learner)
         shown.begin(course.facts())
         at = course.learner.position
-        shown.note(f"going on after update {at.update:,} of {at.updates:,}")
+        total = "" if at.updates == UNKNOWN else f" of {at.updates:,}"
+        shown.note(f"going on after update {at.update:,}{total}")
         with folder.resumable():
             return course.run(shown)

@@ -72,13 +72,21 @@ class Position:
 
 
 class Pupil:
-    """A model and its optimiser."""
+    """A model, its optimiser, the moving average of its weights if there is one, and its random numbers."""
 
-    def __init__(self, model: TokenModel, config: LanguageModelConfig) -> None:
+    def __init__(self, model: TokenModel, config: LanguageModelConfig, seed: int) -> None:
         self.model, self.clip = model, config.clip or inf
         self.optimiser = optimiser(config, model.parameters())
+        self.generator = torch.Generator().manual_seed(seed)
+        self.decay = config.average
+        self.average = deepcopy(model) if config.average else None
 
-    def learn(self, loss: Tensor, rate: float) -> float:
+    @property
+    def judged(self) -> TokenModel:
+        """The model that is judged and kept: the average where there is one."""
+        return self.average or self.model
+
+    def learn(self, loss: Tensor, rate: float, update: int) -> float:
         """One update down the gradient of the loss; gives the norm that the gradient had before clipping."""
         self.optimiser.zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
@@ -86,20 +94,35 @@ class Pupil:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
+        if self.average:
+            self._follow(self.average, update + 1)
         return float(norm)
 
+    @torch.no_grad()
+    def _follow(self, average: TokenModel, seen: int) -> None:
+        """Moves the average toward the weights; at first quicker, so that it forgets the first ones."""
+        decay = min(self.decay, seen / (seen + 9))
+        for mean, weight in zip(average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+
     def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """Weights and what the optimiser remembers of each."""
+        """Weights, average, what the optimiser remembers of each, and where the random numbers stand."""
         named = {f"{prefix}.{name}": weight.detach() for name, weight in self.model.named_parameters()}
+        if self.average:
+            averages = self.average.named_parameters()
+            named |= {f"{prefix}.average.{name}": weight.detach() for name, weight in averages}
         for k, memory in self.optimiser.state_dict()["state"].items():
             named |= {f"{prefix}.optimiser.{k}.{name}": t for name, t in memory.items() if t is not None}
-        return named
+        return named | {f"{prefix}.generator": self.generator.get_state()}
 
     def restore(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Takes back what `tensors` gave."""
+        self.generator.set_state(tensors[f"{prefix}.generator"])
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 weight.copy_(tensors[f"{prefix}.{name}"])
+            for name, weight in self.average.named_parameters() if self.average else ():
+                weight.copy_(tensors[f"{prefix}.average.{name}"])
         whole = self.optimiser.state_dict()
         begin = f"{prefix}.optimiser."
         for key, tensor in tensors.items():
@@ -114,67 +137,49 @@ class Learner:
 
     def __init__(self, config: LanguageModelConfig, vocabulary: int, streams: Streams) -> None:
         self.config, self.streams = config, streams
-        self.generator = torch.Generator().manual_seed(config.seed)
         model = lm.model(config, vocabulary)
-        self.pupil = Pupil(model, config)
-        self.twin = Pupil(deepcopy(model), config) if config.memoryless else None
-        self.average = deepcopy(model) if config.average else None
+        self.twin = Pupil(deepcopy(model), config, config.seed + 1) if config.memoryless else None
+        self.pupil = Pupil(model, config, config.seed)
         self.state: list[tuple[Tensor, ...]] | None = None
-        self.tokens = 0  # of the last window
+        self.tokens, self.rate = 0, 0.0  # of the last update
         self.position = Position()
 
     @property
     def model(self) -> TokenModel:
         """The model that is judged and kept."""
-        return self.average or self.pupil.model
-
-    def rate(self) -> float:
-        """The learning rate of the next update."""
-        at, per_epoch = self.position, self.streams.updates_per_epoch
-        return at.plateau * rate(self.config, at.update, at.updates, per_epoch)
+        return self.pupil.judged
 
     def step(self) -> Sums:
         """One update on the next window of text; gives its loss and gradient norm.
 
         The window is where gradients end: the state goes on from one to the next, its history does not.
         """
-        at = self.position
+        at, pupil, twin = self.position, self.pupil, self.twin
         window = self.streams.window(at.update)
         inputs, targets = torch.from_numpy(window.ids[:-1]), torch.from_numpy(window.ids[1:])
         self.tokens = targets.numel()
+        self.rate = at.plateau * rate(self.config, at.update, at.updates, self.streams.updates_per_epoch)
         if window.begins:
             self.state = None
-        logits, state = self.pupil.model(inputs, self.state, generator=self.generator)
+        logits, state = pupil.model(inputs, self.state, generator=pupil.generator)
         loss = cross_entropy(logits, targets)
-        norm = self.pupil.learn(loss, self.rate())
+        norm = pupil.learn(loss, self.rate, at.update)
         self.state = [tuple(part.detach() for part in layer) for layer in state]
 
-        if self.twin:
-            self.twin.learn(lm.memoryless_loss(self.twin.model, inputs, targets, self.generator), self.rate())
-        if self.average:
-            self._follow(self.average)
+        if twin:
+            without = lm.memoryless_loss(twin.model, inputs, targets, twin.generator)
+            twin.learn(without, self.rate, at.update)
         at.update += 1
         this = Sums()
         for sums in (this, at.since_row, at.since_evaluation):
-            sums.add(loss.item(), norm, norm > self.pupil.clip)
+            sums.add(loss.item(), norm, norm > pupil.clip)
         return this
-
-    @torch.no_grad()
-    def _follow(self, average: TokenModel) -> None:
-        """Moves the average toward the weights; at first quicker, so that it forgets the first ones."""
-        seen = self.position.update + 1
-        decay = min(self.config.average, seen / (seen + 9))
-        pairs = zip(average.parameters(), self.pupil.model.parameters(), strict=True)
-        for mean, weight in pairs:
-            mean.lerp_(weight, 1 - decay)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that changes from update to update and is no plain number."""
-        tensors = self.pupil.tensors("model") | {"generator": self.generator.get_state()}
+        tensors = self.pupil.tensors("model")
         if self.twin:
             tensors |= self.twin.tensors("memoryless")
-        if self.average:
-            tensors |= {f"average.{n}": weight.detach() for n, weight in self.average.named_parameters()}
         for k, layer in enumerate(self.state or ()):
             tensors |= {f"state.{k}.{part}": tensor for part, tensor in enumerate(layer)}
         return tensors
@@ -186,14 +191,9 @@ class Learner:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Goes back to where `tensors` and `facts` were taken."""
         self.position = Position.of(facts["position"])
-        self.generator.set_state(tensors["generator"])
         self.pupil.restore("model", tensors)
         if self.twin:
             self.twin.restore("memoryless", tensors)
-        if self.average:
-            with torch.no_grad():
-                for name, weight in self.average.named_parameters():
-                    weight.copy_(tensors[f"average.{name}"])
         kept = sorted(name for name in tensors if name.startswith("state."))
         layers = sorted({int(name.split(".")[1]) for name in kept})
         self.state = [

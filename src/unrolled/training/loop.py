@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from time import perf_counter
 
+from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, Tokenizer
 from unrolled.errors import NonFiniteError
 from unrolled.report.training import Display, Evaluation, Progress
@@ -20,6 +21,9 @@ LOOK_EVERY = 0.2
 PACE_AFTER = (2, 5, 20)
 """Updates after which a budget of time becomes a number of updates; every evaluation corrects it."""
 
+UNKNOWN = 10**9
+"""More updates than any budget of time has room for."""
+
 ROWS_AN_EVALUATION = 10
 """Rows of the journal from one evaluation to the next."""
 
@@ -30,6 +34,11 @@ class Ending:
 
     reason: str
     finished: bool
+
+
+def planned(config: LanguageModelConfig, per_epoch: int) -> int:
+    """How many updates the config asks for; with a budget, a number not yet known."""
+    return UNKNOWN if config.budget else max(1, ceil(config.epochs * per_epoch))
 
 
 class Loop:
@@ -51,7 +60,7 @@ class Loop:
     def run(self) -> Ending:
         """Trains to the end; evaluates and saves wherever it stops."""
         learner, at = self.learner, self.learner.position
-        at.updates = at.updates or self.updates()
+        at.updates = at.updates or planned(self.config, learner.streams.updates_per_epoch)
         with Interruption() as asked:
             if not at.update:
                 self._save()
@@ -68,22 +77,17 @@ class Loop:
                 if at.update % self._row_every() == 0:
                     self._row()
                 if at.update % self._evaluate_every() == 0 or at.update == at.updates:
-                    at.evaluation_due = True
                     self._evaluate(asked)
                 if perf_counter() - self._saved >= self.config.checkpoint_every:
                     self._save()
-            if ending.finished and at.since_evaluation.updates:
+            if ending.finished and at.since_evaluation.updates and not at.evaluation_due:
                 self._evaluate(asked)
+            if at.evaluation_due:
+                ending = Ending("asked to end at once", False)
             self._save()
-            if not ending.finished and at.since_evaluation.updates:
+            if not ending.finished and at.since_evaluation.updates and not at.evaluation_due:
                 self._evaluate(asked, passing=True)
         return ending
-
-    def updates(self) -> int:
-        """How many updates the config asks for; with a budget, a number not yet known."""
-        if self.config.budget:
-            return 10**9
-        return max(1, ceil(self.config.epochs * self.learner.streams.updates_per_epoch))
 
     def _ending(self, asked: Interruption) -> Ending | None:
         """Why to stop now, if there is a reason."""
@@ -127,7 +131,7 @@ class Loop:
         self.display.progress(
             Progress(
                 at.update, at.updates, self._epoch(), at.updates / per_epoch,
-                self._tokens / (perf_counter() - self._sitting), rate=self.learner.rate(), seconds_left=left,
+                self._tokens / (perf_counter() - self._sitting), rate=self.learner.rate, seconds_left=left,
                 **seen.means(),
             )
         )  # fmt: skip
@@ -136,7 +140,7 @@ class Loop:
     def _row(self) -> None:
         at = self.learner.position
         self.keeping.row(
-            {"update": at.update, "epoch": self._epoch(), **at.since_row.means(), "rate": self.learner.rate()}
+            {"update": at.update, "epoch": self._epoch(), **at.since_row.means(), "rate": self.learner.rate}
         )
         at.since_row = Sums()
 
@@ -146,10 +150,14 @@ class Loop:
         SIGTERM leaves no time for that: it stays due. A ``passing`` one comes after all is saved, for whoever
         stops here; what goes on from there knows nothing of it.
         """
-        learner, at, config, held_out = self.learner, self.learner.position, self.config, self.corpus.valid
-        streams = lm.streams_to_judge(config, len(held_out))
+        learner, at, config, twin = self.learner, self.learner.position, self.config, self.learner.twin
+        held_out, in_haste, without = self.corpus.valid, lambda: asked.deadline is not None, inf
+        at.evaluation_due = not passing
         try:
-            valid = lm.judge(learner.model, held_out, streams, lambda: asked.deadline is not None)
+            streams = lm.streams_to_judge(config, len(held_out))
+            valid = lm.judge(learner.model, held_out, streams, in_haste)
+            if twin:
+                without = lm.judge_memoryless(twin.judged, held_out, in_haste)
         except lm.AbandonedError:
             return
         best, train = valid < at.best, at.since_evaluation.means()["loss"]
@@ -161,12 +169,10 @@ class Loop:
             at.evaluations_since_best += 1
             if config.schedule == "plateau":
                 at.plateau *= config.decay
-        if learner.twin:
-            twin = lm.judge_memoryless(learner.twin.model, self.corpus.valid)
-            if twin < at.memoryless_best:
-                at.memoryless_best = twin
-                facts = {"update": at.update, "valid_loss": twin}
-                self.keeping.best(MEMORYLESS, learner.twin.model, facts, passing)
+        if twin and without < at.memoryless_best:
+            at.memoryless_best = without
+            facts = {"update": at.update, "valid_loss": without}
+            self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
         row = {"train_loss": train, "valid_loss": valid, "best": best, "seconds": round(at.seconds, 3)}
         if not passing:
             self.keeping.row({"update": at.update, "epoch": self._epoch(), **row})

@@ -1,4 +1,4 @@
-"""Too little memory, which says so in as many ways as there are that ask for it, said in one."""
+"""What a training takes of the machine: threads, given back; and memory, whose lack is said in one way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import torch
+
 from unrolled.errors import UnavailableError
 
 FIX = "Take fewer --hidden, --layers or --batch, or a shorter --length; --dry-run tries it."
 
 OF_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """What torch says; it has no class of its own for it on a CPU."""
+
+
+@contextmanager
+def using(threads: int) -> Generator[None]:
+    """Lets torch use so many threads inside, and as many as before afterwards; 0 changes nothing."""
+    before = torch.get_num_threads()
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

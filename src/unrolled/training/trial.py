@@ -49,8 +49,9 @@ def dry_run(config: LanguageModelConfig, display: Display) -> Trial:
         UnrolledError: whatever a training would raise.
     """
     with tempfile.TemporaryDirectory() as parent, display:
-        folder = RunFolder.create(configs.dumps(config), "dry-run", Path(parent))
-        with language_model.begun(config, folder) as course:
+        brief = structs.replace(config, budget=0.0, patience=0)
+        folder = RunFolder.create(configs.dumps(brief), "dry-run", Path(parent))
+        with language_model.begun(brief, folder) as course:
             display.begin([fact for fact in course.facts() if fact[0] != "saved in"])
             course.learner.position.updates = DRY_UPDATES
             outcome = course.run(display)
@@ -107,7 +108,7 @@ def _learned(learner: Learner, enough: float, display: Display) -> float:
         display.progress(
             Progress(
                 at.update, MOST_UPDATES, at.update, MOST_UPDATES, learner.tokens / pace,
-                rate=learner.rate(), seconds_left=(MOST_UPDATES - at.update) * pace, **means,
+                rate=learner.rate, seconds_left=(MOST_UPDATES - at.update) * pace, **means,
             )
         )  # fmt: skip
     return loss
