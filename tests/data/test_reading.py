@@ -196,3 +196,18 @@ def test_a_file_that_may_not_be_read_is_called_that(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "open", denied)
     assert "be readable; got Permission denied" in str(refusal(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize("parts", [["one two", "three\n", "  four"], ["\ufeffa\r\nb\rc", "", "d"], ["x" * 9]])
+def test_texts_in_memory_are_joined_as_their_files_are(tmp_path: Path, parts: list[str]):
+    for number, part in enumerate(parts):
+        (tmp_path / f"{number}.txt").write_bytes(reading.encoded(part, "utf-8"))
+    assert "".join(reading.joined([reading.as_read(part)] for part in parts)) == text(tmp_path)
+
+
+def test_what_an_encoding_lacks_is_said():
+    assert reading.encoded("é", "cp1252") == b"\xe9"
+    with pytest.raises(DataError, match=r"have characters of cp1252 alone; got '\\u8a9e' at 1\. Leave"):
+        reading.encoded("a語", "cp1252")
+    with pytest.raises(OptionError, match="that Python knows"):
+        reading.encoded("a", "cp-none")

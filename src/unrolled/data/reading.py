@@ -17,7 +17,7 @@ import itertools
 import os
 import sys
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -50,16 +50,58 @@ def texts(sources: Sequence[str | Path], encoding: str = "utf-8") -> Iterator[st
         OptionError: an encoding that Python does not know.
         DataError: a source that cannot be read or is not text in this encoding, or no text at all.
     """
-    held, empty = "", True
-    for piece in _joined(files(sources, _known(encoding)), encoding):
-        text, empty = held + piece, False
+    empty = True
+    for piece in joined(_decoded(path, encoding) for path in files(sources, _known(encoding))):
+        yield piece
+        empty = False
+    if empty:
+        raise _no_text(sources)
+
+
+def joined(texts: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Texts, each in pieces, as one: with a line end where one lacks its last and another follows.
+
+    The pieces of the whole end before white space, so that no word is cut in two.
+    """
+    held = ""
+    for piece in _with_line_ends(texts):
+        text = held + piece
         end = _last_word_end(text)
         yield text[:end]
         held = text[end:]
-    if empty:
-        raise _no_text(sources)
     if held:
         yield held
+
+
+def as_read(text: str) -> str:
+    r"""A text as `texts` reads it from a file: line ends are ``\n``, a byte order mark is left out."""
+    lines = io.IncrementalNewlineDecoder(None, translate=True)
+    return lines.decode(text.removeprefix("\ufeff"), final=True)
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    """A text as bytes that `texts` reads again.
+
+    Raises:
+        OptionError: an encoding that Python does not know.
+        DataError: a character that it does not have.
+    """
+    try:
+        return text.encode(_known(encoding))
+    except UnicodeEncodeError as error:
+        got = f"{text[error.start]!a} at {error.start}"
+        fix = (
+            "Leave it out." if encoding == "utf-8" else "Leave the encoding out, or name that of your files."
+        )
+        raise DataError("the text", f"have characters of {encoding} alone", got, fix) from error
+
+
+def is_file(text: str) -> bool:
+    """Whether a text is the name of a file rather than a text."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte
+        return False
 
 
 def raw(sources: Sequence[str | Path]) -> Iterator[bytes]:
@@ -168,12 +210,12 @@ def _blocks(path: Path) -> Iterator[bytes]:
         raise DataError(str(path), "be readable", error.strerror or error, f"Look: ls -l {path}") from error
 
 
-def _joined(paths: Sequence[Path], encoding: str) -> Iterator[str]:
-    """The decoded pieces of the files, with a line end where a file lacks its last and another follows."""
+def _with_line_ends(texts: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The pieces of all texts, with a line end before the first of one where that before lacks its last."""
     last = "\n"
-    for path in paths:
+    for pieces in texts:
         missing = "" if last == "\n" else "\n"
-        for piece in _decoded(path, encoding):
+        for piece in filter(None, pieces):
             yield missing + piece
             missing, last = "", piece[-1]
 
