@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "dispatch.hpp"
+#include "kept.hpp"
 
 namespace nb = nanobind;
 
@@ -40,7 +41,7 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
              Address reset, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr, Address x,
              Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
              Address h_n, Address c_n, Address gates, Address saved, Address c, Address ids, Index ids_step,
-             Index ids_row, Address table) {
+             Index ids_row, Address table, Address kept) {
     const Code which(code);
     const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
                       threads};
@@ -57,7 +58,8 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
                               {at<Real>(gates), at<Real>(saved), at<Real>(c)},
                               nullptr,
                               {at<const Index>(ids), ids_step, ids_row},
-                              at<const Real>(table)};
+                              at<const Real>(table),
+                              at<Kept>(kept)};
         passes<Real>(*isa().kernels, which.cell).forward(f);
     });
 }
@@ -152,7 +154,8 @@ private:
                                   {},
                                   packed_.get(),
                                   {at<const Index>(ids), ids_step, ids_row},
-                                  at<const Real>(table)};
+                                  at<const Real>(table),
+                                  nullptr};
             passes<Real>(*kernels_, which_.cell).forward(f);
         });
     }
@@ -183,6 +186,10 @@ NB_MODULE(_native, m) {
         if (!set_isa(name))
             throw std::invalid_argument("native.set_isa: this machine has no such instruction set");
     });
+    nb::class_<Kept>(m, "Kept")
+        .def(nb::init<>())
+        .def("address", [](Kept& kept) { return reinterpret_cast<unrolled::Address>(&kept); })
+        .def("bytes", &Kept::bytes);
     nb::class_<Stream>(m, "Stream")
         .def(nb::init<int, Index, Index, Index, Index, Address, Address, Address, Address, Address>())
         .def("forward", &Stream::forward, Release())

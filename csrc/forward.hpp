@@ -1,6 +1,7 @@
 // The way forward: h_t = f(h_{t-1}, x_t) over a whole sequence, for any cell.
 #pragma once
 
+#include "kept.hpp"
 #include "panels.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -14,7 +15,8 @@ public:
           walk_{s_, order, s_.B, nullptr},
           how_(how),
           training_(f.tape.gates != nullptr),
-          unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack) {}
+          unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack),
+          kept_(keeps() ? f.kept : nullptr, content(), bytes_to_keep()) {}
 
     static Division divide(const Forward<Real>& f, const Order& order, int threads) {
         const Division how = UNROLLED_ISA::divide<Cell, Real>(f.shape, f.ids ? 0 : f.shape.I, order, threads);
@@ -39,6 +41,9 @@ public:
         if (f_.packed) {
             Arena packed(const_cast<void*>(f_.packed));
             panels_.take(packed, s_, !f_.ids, true);
+        } else if (kept_.memory()) {
+            Arena kept(kept_.memory());
+            take_kept(kept, panels_);
         } else if (!unpacked_) {
             panels_.take(arena, s_, !f_.ids, order_.steps > 1 || f_.h_0);
         }
@@ -82,6 +87,22 @@ private:
     static constexpr Index kTooFewToPack = 2;  // rows of x
     static constexpr Index kSumRows = 32;  // rows, or rows times panels, summed before their gates are applied
     static constexpr Index kSumLength = kPanelWidth<Real>;
+
+    // Panels are kept of both products, and a step that has no past reads but one of them.
+    bool keeps() const { return !f_.packed && !unpacked_ && (order_.steps > 1 || f_.h_0); }
+    Kept::Content content() const {
+        return {Cell::gates, Cell::stages, kLanes<Real>, sizeof(Real), f_.ids ? -1 : s_.I, s_.H, s_.P};
+    }
+    void take_kept(Arena& arena, ForwardPanels<Cell, Real>& panels) const {
+        panels.take(arena, s_, !f_.ids, true);
+        panels.take_prints(arena);
+    }
+    std::size_t bytes_to_keep() const {
+        ForwardPanels<Cell, Real> panels;
+        Arena counting(nullptr);
+        take_kept(counting, panels);
+        return counting.bytes();
+    }
 
     Index most_rows() const { return how_.by == By::rows ? order_.rows / how_.threads + 1 : order_.rows; }
     // Enough rows of x for full tiles, few enough to be still in cache when their steps come; and in a relay,
@@ -329,6 +350,7 @@ private:
     const Division how_;
     const bool training_;
     const bool unpacked_;
+    const Keeping kept_;
     ForwardPanels<Cell, Real> panels_;
     Rows<Real> c_ = {};
     Unkept shared_;

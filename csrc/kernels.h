@@ -21,6 +21,8 @@ namespace unrolled {
 
 using Index = std::int64_t;
 
+class Kept;
+
 // Same numbers as native.CELLS.
 enum class CellId : int { rnn_tanh, rnn_relu, rnn_sigmoid, rnn_identity, lstm, gru, gru_reset_before, count };
 
@@ -81,6 +83,7 @@ template <class Real> struct Forward {
     const void* packed;     // the weights as Passes::pack left them, or null: they are packed for this call
     Rows<const Index> ids;  // [T, B] or null
     const Real* table;      // [I, G*H]
+    Kept* kept;             // where this call finds the panels of an earlier one and leaves its own, or null
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream

@@ -1,6 +1,7 @@
 // How the weights lie packed, for either way through time.
 #pragma once
 
+#include "fingerprint.hpp"
 #include "sequence.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -15,7 +16,8 @@ template <class Cell> constexpr int panel_vectors(int stage) {
 }
 
 template <class Cell, class Real> struct ForwardPanels {
-    Panels<Real> xh, hh[2], hr;
+    Panels<Real> xh{}, hh[2]{}, hr{};
+    Fingerprint* prints = nullptr;  // one a panel, of what it was packed from; null: nothing is known of them
 
     // With or without those of the input, which a table may stand for, and of the recurrence, of which a single
     // step from a zero state reads none.
@@ -27,60 +29,78 @@ template <class Cell, class Real> struct ForwardPanels {
         if (s.P) take(arena, hr, s.H, vectors_for<Real>(s.P), kPanelVectors), hr.init = nullptr;
     }
 
+    // And then of what they are packed from, in memory that begins at zero and stays.
+    void take_prints(Arena& arena) { prints = arena.take<Fingerprint>(count_); }
+
+    // A member's part of them; of those with a print only what has changed.
     void pack(const Shape& s, const Weights<Real>& w, int member, int members) const {
-        constexpr int lanes = kLanes<Real>;
+        Fingerprint* known = prints;
         const Index gh = Cell::gates * s.H;
         pack_columns(
-            xh, member, members,
-            [&](Index v, int lane) {
-                const Index column = v * lanes + lane;
-                return column < gh ? column : Index(-1);
-            },
-            w.W_xh, w.b_xh, s.I);
+            xh, known, member, members, [&](Index v) { return neighbours(v * kLanes<Real>, gh); }, w.W_xh,
+            w.b_xh, s.I);
         for (int stage = 0; stage < Cell::stages; ++stage) {
             const int gates = stage_gates<Cell>(stage), first = Cell::stage_begin[stage];
-            pack_columns(
-                hh[stage], member, members,
-                [&](Index v, int lane) {
-                    const Index unit = v / gates * lanes + lane;
-                    return unit < s.H ? (first + v % gates) * s.H + unit : Index(-1);
-                },
-                w.W_hh, w.b_hh, stage ? s.H : s.R());
+            const auto rows_of = [&](Index v) {
+                RowsBehind rows = neighbours(v / gates * kLanes<Real>, s.H);
+                rows.first += (first + v % gates) * s.H;
+                return rows;
+            };
+            pack_columns(hh[stage], known, member, members, rows_of, w.W_hh, w.b_hh, stage ? s.H : s.R());
         }
         if (s.P)
             pack_columns(
-                hr, member, members,
-                [&](Index v, int lane) {
-                    const Index column = v * lanes + lane;
-                    return column < s.P ? column : Index(-1);
-                },
-                w.W_hr, static_cast<const Real*>(nullptr), s.H);
+                hr, known, member, members, [&](Index v) { return neighbours(v * kLanes<Real>, s.P); }, w.W_hr,
+                static_cast<const Real*>(nullptr), s.H);
     }
 
 private:
-    static void take(Arena& arena, Panels<Real>& p, Index k, Index vectors, int per_panel) {
+    void take(Arena& arena, Panels<Real>& p, Index k, Index vectors, int per_panel) {
         p.k = k, p.vectors = vectors, p.per_panel = per_panel;
         p.data = arena.take<Real>(k * vectors * kLanes<Real>);
         p.init = arena.take<Real>(vectors * kLanes<Real>);
+        count_ += p.count();
     }
-    // Packs this member's part of the panels; row_of(vector, lane) names the row of W behind a column, or -1.
-    template <class RowOf>
-    static void pack_columns(const Panels<Real>& p, int member, int members, RowOf row_of, const Real* W,
-                             const Real* bias, Index row_length) {
+    // The rows of W behind one vector of columns: neighbours, and fewer than lanes where the columns end.
+    struct RowsBehind {
+        Index first;
+        int count;
+    };
+    static RowsBehind neighbours(Index first, Index end) {
+        const Index left = end - first;
+        return {first, int(left < kLanes<Real> ? left : kLanes<Real>)};
+    }
+    // Packs this member's part of the panels, whose vector v of columns are rows_of(v) of W. `known` is at the
+    // first panel's print and left behind the last one's.
+    template <class RowsOf>
+    static void pack_columns(const Panels<Real>& p, Fingerprint*& known, int member, int members,
+                             RowsOf rows_of, const Real* W, const Real* bias, Index row_length) {
         constexpr int lanes = kLanes<Real>;
         const Part part(p.count(), member, members);
-        for (Index panel = part.from; panel < part.to; ++panel)
-            for (int v = 0; v < p.width(panel); ++v) {
-                const Real* row[lanes];
-                for (int lane = 0; lane < lanes; ++lane) {
-                    const Index column = (panel * p.per_panel + v) * lanes + lane;
-                    const Index from = row_of(panel * p.per_panel + v, lane);
-                    row[lane] = from < 0 ? nullptr : W + from * row_length;
-                    if (p.init) p.init[column] = bias && from >= 0 ? bias[from] : Real(0);
-                }
-                pack_transposed(row, p.k, p.at(panel) + v * lanes, Index(p.width(panel)) * lanes);
+        for (Index panel = part.from; panel < part.to; ++panel) {
+            const Index first = panel * p.per_panel;
+            const int vectors = p.width(panel);
+            Fingerprint now;
+            for (int v = 0; v < vectors; ++v) {
+                const RowsBehind rows = rows_of(first + v);
+                if (known) now.add(W + rows.first * row_length, rows.count * p.k);
+                for (int i = 0; p.init && i < lanes; ++i)
+                    p.init[(first + v) * lanes + i] = bias && i < rows.count ? bias[rows.first + i] : Real(0);
             }
+            if (known && known[panel] == now) continue;
+            if (known) known[panel] = now;
+            for (int v = 0; v < vectors; ++v) {
+                const RowsBehind rows = rows_of(first + v);
+                const Real* row[lanes];
+                for (int i = 0; i < lanes; ++i)
+                    row[i] = i < rows.count ? W + (rows.first + i) * row_length : nullptr;
+                pack_transposed(row, p.k, p.at(panel) + v * lanes, Index(vectors) * lanes);
+            }
+        }
+        if (known) known += p.count();
     }
+
+    Index count_ = 0;  // of all panels
 };
 
 // The weights of the way back: W_hh by rows, a stage at a time: what da is multiplied by to go a step back.

@@ -75,9 +75,10 @@ def code(cell: str, dtype: str) -> int:
 
 
 NO_IDS = (0, 0, 0, 0)
-"""What a call without ids ends with: the addresses and strides of none, and of no table."""
+"""What a call without ids has for them: the addresses and strides of none, and of no table."""
 
 if _core is not None:
     forward = _core.forward
     backward = _core.backward
     Stream = _core.Stream
+    Kept = _core.Kept

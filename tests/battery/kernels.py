@@ -26,7 +26,7 @@ _SIZES = ("code", "threads", "T", "B", "I", "H", "P", "reverse", "lengths", "res
 _WEIGHTS = ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")
 _STATES = ("x", "x_step", "x_row", "h_0", "c_0", "h", "h_step", "h_row")
 _IDS = ("ids", "ids_step", "ids_row")
-FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table")
+FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table", "kept")
 BACKWARD = (
     *(*_SIZES, "tape_batch", *_WEIGHTS, *_STATES, "gates", "saved", "c"),
     *("dh_out", "dh_out_step", "dh_out_row", "dh_n", "dc_n", "dx", "dx_step", "dx_row"),
@@ -131,15 +131,18 @@ def forward(
     *,
     train: bool = True,
     tokens: Tokens | None = None,
+    kept: native.Kept | None = None,
 ) -> Values:
     """Runs `native.forward`; gives ``h h_n``, of the LSTM ``c_n``, and in training what its tape keeps.
 
     ``initial`` names the states whose initial values are given; the others are absent. With ``tokens`` the
-    input product is looked up.
+    input product is looked up. Packed weights stay in ``kept``.
     """
     given = arguments(problem, how, tokens)
     if tokens:
         given["table"] = tokens.table
+    if kept:
+        given["kept"] = kept.address()
     T, B, H, P = (given[letter] for letter in "TBHP")
     G, R = len(problem.cell.gates), P or H
     shapes: dict[str, tuple[int, ...]] = {"h_n": (B, R)}

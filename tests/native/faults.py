@@ -215,6 +215,28 @@ FAULTS = [
         "Part(s_.H, 0, 1));",
         "looking up backward",
     ),
+    # weights that stay packed
+    Fault(
+        "take changed weights for those that were packed",
+        "panels.hpp",
+        "known && known[panel] == now",
+        "known && !(known[panel] == Fingerprint())",
+        "kept weights after a change of sign",
+    ),
+    Fault(
+        "let the sign reach nothing else",
+        "fingerprint.hpp",
+        "return w << bits | w >> (32 - bits);",
+        "return w;",
+        "kept weights after a change of sign",
+    ),
+    Fault(
+        "keep the biases too",
+        "panels.hpp",
+        "p.init && i < lanes",
+        "p.init && !(known && p.init[first * lanes] != 0) && i < lanes",
+        "kept weights after ",
+    ),
     # products and registers
     Fault(
         "begin every piece of a long sum anew", "gemm.hpp", "k ? Into::resumed : into", "into", "is off by"

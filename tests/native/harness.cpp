@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "dispatch.hpp"
+#include "kept.hpp"
 
 namespace {
 
@@ -156,6 +157,7 @@ public:
           layout_(Layout(c["layout"])) {
         if (looks_up_) ids_ = placed<Index>("ids", 1);
         else x_ = placed<Real>("x", I_);
+        weights_ = {in("W_xh"), in("W_hh"), in("b_xh"), in("b_hh"), in("W_hr")};
         h_ = placed<Real>("h", R_), dh_out_ = placed<Real>("dh_out", R_);
     }
 
@@ -170,6 +172,7 @@ public:
                             [&](const std::string& name) { return c_.number.count("wanted " + name) > 0; });
         });
         if (!c_["reverse"] && !c_.get<Index>("lengths") && !c_.get<char>("reset") && T_ * B_ > 2) steps();
+        if (T_ * B_ < 50) keeping();
         volatile Real tiny = std::numeric_limits<Real>::min();
         tiny = tiny / 4;
         if (!(tiny > 0)) fail(c_, isa_.name, "the caller's denormals are not back");
@@ -183,7 +186,6 @@ private:
             T_,     B_, I_, H_, P_, c_["reverse"] != 0, c_.get<Index>("lengths"), c_.get<std::uint8_t>("reset"),
             threads};
     }
-    Weights<Real> weights() const { return {in("W_xh"), in("W_hh"), in("b_xh"), in("b_hh"), in("W_hr")}; }
     const Real* in(const std::string& name) const { return given(name) ? c_.get<Real>(name) : nullptr; }
     // What stands for the input: the one or the other.
     bool given(const std::string& name) const {
@@ -221,9 +223,10 @@ private:
             return expected(name) ? out.flat(name, n) : nullptr;
         };
         const Rows<Real> h = out.rows("h", T_, B_, R_, layout_);
-        Forward<Real> f{
-            shape(threads),       weights(), x_.rows, in("h_0"), in("c_0"),  h, flat("h_n", B_ * R_),
-            flat("c_n", B_ * H_), {},        nullptr, ids_.rows, in("table")};
+        Forward<Real> f{};
+        f.shape = shape(threads), f.weights = weights_, f.x = x_.rows, f.h_0 = in("h_0"), f.c_0 = in("c_0");
+        f.h = h, f.h_n = flat("h_n", B_ * R_), f.c_n = flat("c_n", B_ * H_);
+        f.ids = ids_.rows, f.table = in("table"), f.kept = kept_;
         if (train)
             f.tape = {flat("gates", T_ * B_ * G_ * H_), flat("saved", T_ * B_ * H_), flat("c", T_ * B_ * H_)};
         passes_.forward(f);
@@ -236,7 +239,7 @@ private:
             return expected(name) && wanted(name) ? out.flat(name, n) : nullptr;
         };
         Backward<Real> f{};
-        f.shape = shape(threads), f.tape_batch = c_["tape_batch"], f.weights = weights();
+        f.shape = shape(threads), f.tape_batch = c_["tape_batch"], f.weights = weights_;
         f.x = x_.rows, f.h_0 = in("h_0"), f.c_0 = in("c_0"), f.h = h_.rows;
         f.tape = {in("gates"), in("saved"), in("c")};
         f.dh_out = dh_out_.rows, f.dh_n = in("dh_n"), f.dc_n = in("dc_n");
@@ -299,32 +302,22 @@ private:
 
     // Weights packed once, and a step at a time: the bits of the whole.
     void steps() {
-        const auto pack = passes_.pack;
         constexpr std::align_val_t aligned{64};
-        void* const packed = ::operator new(pack(shape(1), weights(), nullptr), aligned);
-        pack(shape(1), weights(), packed);
+        void* const packed = ::operator new(passes_.pack(shape(1), weights_, nullptr), aligned);
+        passes_.pack(shape(1), weights_, packed);
         std::vector<Real> h_state(std::size_t(B_ * R_)), c_state(std::size_t(B_ * H_));
         if (in("h_0")) h_state.assign(in("h_0"), in("h_0") + B_ * R_);
         if (in("c_0")) c_state.assign(in("c_0"), in("c_0") + B_ * H_);
         Outputs<Real> out;
         const Rows<Real> h = out.rows("h", T_, B_, R_, layout_);
         const bool has_c = expected("c_n");
+        Forward<Real> f{};
+        f.shape = shape(1), f.shape.T = 1, f.table = in("table"), f.packed = packed;
+        f.h_0 = f.h_n = h_state.data();
+        if (has_c) f.c_0 = f.c_n = c_state.data();
         for (Index t = 0; t < T_; ++t) {
-            Shape one = shape(1);
-            one.T = 1;
-            Real* const c = has_c ? c_state.data() : nullptr;
-            passes_.forward({one,
-                             {},
-                             later(x_.rows, t),
-                             h_state.data(),
-                             c,
-                             {h.at(t, 0), h.step, h.row},
-                             h_state.data(),
-                             c,
-                             {},
-                             packed,
-                             later(ids_.rows, t),
-                             in("table")});
+            f.x = later(x_.rows, t), f.ids = later(ids_.rows, t), f.h = {h.at(t, 0), h.step, h.row};
+            passes_.forward(f);
         }
         ::operator delete(packed, aligned);
         Results stepped = taken(out, "steps");
@@ -333,12 +326,41 @@ private:
         same("steps", stepped, forward(1, false));
     }
 
+    // Packed weights that stay from call to call: the bits of a call that packs, whatever became of them.
+    void keeping() {
+        const Weights<Real> before = weights_;
+        Kept kept;
+        int threads = 1;
+        const auto check = [&](const std::string& after) {
+            const Results fresh = forward(1, false);
+            kept_ = &kept, threads = 3 - threads;
+            same("kept weights after " + after, forward(threads, false), fresh);
+            kept_ = nullptr;
+        };
+        const auto edit = [&](const Real*& W, Index n) {
+            if (!W) return;
+            std::vector<Real> edited(W, W + n);
+            W = edited.data();
+            for (Real& w : edited) w = -w;
+            check("a change of sign");
+            edited.back() += 1;
+            check("a change of one number");
+            weights_ = before;
+        };
+        check("nothing");
+        edit(weights_.W_xh, G_ * H_ * I_), edit(weights_.W_hh, G_ * H_ * R_), edit(weights_.W_hr, P_ * H_);
+        edit(weights_.b_xh, G_ * H_), edit(weights_.b_hh, G_ * H_);
+        check("changes undone");
+    }
+
     const Case& c_;
     const Isa& isa_;
     const bool looks_up_;
     const Passes<Real>& passes_;
     const Index T_, B_, I_, H_, P_, R_, G_;
     const Layout layout_;
+    Weights<Real> weights_;
+    Kept* kept_ = nullptr;
     Placed<Real> x_, h_, dh_out_;
     Placed<Index> ids_;
 };

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn.utils import parametrizations, prune
 
+from tests.battery.kernels import FORWARD
 from unrolled import errors, native, nn
 from unrolled.checks import parity
 from unrolled.errors import DtypeError, OptionError, ShapeError, UnavailableError
@@ -50,7 +51,7 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     calls, right = list[bool](), native.forward
 
     def watched(*arguments: int) -> None:
-        calls.append(arguments[-1] != 0)
+        calls.append(arguments[FORWARD.index("table")] != 0)
         right(*arguments)
 
     monkeypatch.setattr(native, "forward", watched)

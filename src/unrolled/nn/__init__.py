@@ -7,6 +7,7 @@
     plan                       what a layer's options fix
     compiled, compiled_cell    the way through our kernels
     gradient, memory           what both need to go back
+    kept                       what both need not pack again
     composite                  the way in torch's operations, for what torch has not itself
     packing                    packed sequences
     embedded                   an embedding and a layer as one, its first product looked up in a table

@@ -68,7 +68,7 @@ class RecurrentCell(Base):
             route.taken["compiled"] += 1
             h, c = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
             weights = [weight.contiguous() for weight in weights]
-            left = compiled_cell.run(plan, code, x.contiguous(), h, c, weights)
+            left = compiled_cell.run(self, plan, code, x.contiguous(), h, c, weights)
         elif route.by_torch(self.cell):
             route.count("torch")
             return super().forward(input, hx)

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import Module
 
 from unrolled import native
 from unrolled.nn import gradient
+from unrolled.nn.kept import addresses
 from unrolled.nn.memory import LARGE, large_empty
 from unrolled.nn.plan import Plan, at, five
 
@@ -29,6 +31,8 @@ Tape = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 class Call(NamedTuple):
     """Everything about one call that is no tensor of torch's graph; ``p`` is the dropout between layers.
+
+    Packed weights may stay with the ``owner`` of the weights, if it is named.
 
     Shapes:
         lengths: ``[B]`` int64; reset: ``[T, B]`` uint8 contiguous, both the call's own; rows: ``[N]``, the
@@ -42,6 +46,7 @@ class Call(NamedTuple):
     lengths: Tensor | None
     reset: Tensor | None
     rows: Tensor | None
+    owner: Module | None = None
 
 
 def run(
@@ -105,7 +110,7 @@ def _forward(
     Of each layer: its input, its output, the factors of the dropout behind it, and for each direction gates,
     saved and c.
     """
-    plan, code, batch_first, p, lengths, reset, rows = call
+    plan, code, batch_first, p, lengths, reset, rows, owner = call
     L, D, H, P, R = plan.layers, plan.directions, plan.H, plan.P, plan.R
     B, T = x.shape[:2] if batch_first else x.shape[1::-1]
     like, looks_up = weights[1], not x.is_floating_point()
@@ -118,6 +123,7 @@ def _forward(
     W_at = [weight.data_ptr() for weight in weights]
     step, row = _step_and_row(x, batch_first)
     tape: Tape = (None, None, None)
+    packed = addresses(owner, L * D, T * B, like) if kept is None else [0] * (L * D)
     for layer in range(L):
         swapped = batch_first and layer == L - 1
         h = empty(B, T, D * R) if swapped else empty(T, B, D * R)
@@ -137,7 +143,7 @@ def _forward(
                 code, threads, T, B, width, H, P, d, lengths_at, reset_at, *W,
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + d * R * size, h_step, h_row, h_n_at + k * of_h, c_n_at and c_n_at + k * of_c,
-                at(tape[0]), at(tape[1]), at(tape[2]), *ids,
+                at(tape[0]), at(tape[1]), at(tape[2]), *ids, packed[k],
             )  # fmt: skip
         x, step, row, looks_up = (h if noise is None else h * noise), h_step, h_row, False
     return (x, h_n) if c_n is None else (x, h_n, c_n)
@@ -147,7 +153,7 @@ def _backward(
     call: Call, needs: Sequence[bool], tensors: Sequence[Any], upstream: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The gradients of what `Stack.forward` takes, the call included; None where ``needs`` says so."""
-    plan, code, batch_first, _, lengths, reset, _ = call
+    plan, code, batch_first, _, lengths, reset, *_ = call
     L, D, H, P, R = plan.layers, plan.directions, plan.H, plan.P, plan.R
     end = 2 + len(plan.shapes)
     h_0, c_0, weights, kept = tensors[0], tensors[1], tensors[2:end], tensors[end:]

@@ -12,16 +12,26 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import Module
 
 from unrolled import native
 from unrolled.nn import gradient
+from unrolled.nn.kept import addresses
 from unrolled.nn.plan import Plan, at, five
 
 
 def run(
-    plan: Plan, code: int, x: Tensor, h: Tensor | None, c: Tensor | None, weights: Sequence[Tensor]
+    owner: Module,
+    plan: Plan,
+    code: int,
+    x: Tensor,
+    h: Tensor | None,
+    c: Tensor | None,
+    weights: Sequence[Tensor],
 ) -> tuple[Tensor, ...]:
     """The states that leave one step; recorded by autograd where something asks for a gradient.
+
+    Packed weights may stay with their ``owner``.
 
     Shapes:
         x: ``[B, I]``; h, c: ``[B, H]``; weights: in torch's order. Gives the new h and, for an LSTM, c.
@@ -30,7 +40,8 @@ def run(
         return _record(plan, code, x, h, c, *weights)
     B, H = x.size(0), plan.H
     new_h, new_c = x.new_empty(B, H), x.new_empty(B, H) if plan.c else None
-    _forward(plan, code, x, (h, c), weights, (new_h, new_c), (None, None, None))
+    (packed,) = addresses(owner, 1, B, weights[1])
+    _forward(plan, code, x, (h, c), weights, (new_h, new_c), (None, None, None), packed)
     return (new_h,) if new_c is None else (new_h, new_c)
 
 
@@ -79,6 +90,7 @@ def _forward(
     weights: Sequence[Tensor],
     left: tuple[Tensor, Tensor | None],
     tape: tuple[Tensor | None, Tensor | None, Tensor | None],
+    packed: int = 0,
 ) -> None:
     """Fills the states that leave the step, and the tape where there is one, whose c is such a state."""
     (B, I), H = x.shape, plan.H
@@ -86,7 +98,7 @@ def _forward(
     native.forward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
         at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, at(left[1]), *map(at, tape),
-        *native.NO_IDS,
+        *native.NO_IDS, packed,
     )  # fmt: skip
 
 

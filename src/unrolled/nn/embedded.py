@@ -98,7 +98,7 @@ class Embedded(nn.Module):
         if reset is not None:
             reset = sequences.read_reset(name, reset, ids, batch_first, batched)
         p = layer.dropout if layer.training else 0.0
-        call = compiled.Call(plan, code, batch_first, p, lengths, reset, None)
+        call = compiled.Call(plan, code, batch_first, p, lengths, reset, None, layer)
         rows, x = tokens
         output, *final = layer.run_compiled(call, x, states, _with_table(plan, rows, weights))
         if not batched:

@@ -154,7 +154,7 @@ class Recurrent(Base):
         p = self.dropout if self.training else 0.0
         if code is not None:
             x = x if x.stride(2) == 1 else x.contiguous()
-            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows)
+            call = compiled.Call(plan, code, batch_first, p, lengths, reset, rows, self)
             return self.run_compiled(call, x, states, weights)
         x = x.transpose(0, 1) if batch_first else x
         states = states or self._zeros(plan, x)

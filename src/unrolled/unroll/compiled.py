@@ -29,6 +29,7 @@ def forward(tape: Tape[Cell]) -> None:
         *_strides(h),
         *_addresses(final["h_n"], final.get("c_n"), *kept),
         *native.NO_IDS,
+        0,
     )
     arrays |= final
     if "gates" in arrays and set(cell.gates) <= set(cell.states):
