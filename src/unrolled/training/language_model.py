@@ -7,7 +7,6 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from math import exp, log
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -17,6 +16,7 @@ from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, Streams, Tokenizer
 from unrolled.data.corpus import PARTS, Source
 from unrolled.errors import DataError
+from unrolled.metrics import bits_per_character, perplexity
 from unrolled.report import card
 from unrolled.report.training import Display, ResultRow
 from unrolled.report.wording import clock
@@ -164,9 +164,9 @@ class Course:
 
     def _row(self, name: str, nats: float, remark: str = "") -> ResultRow:
         """A row of the result; what is predicted is every token but the first."""
-        tokens = len(self.corpus.test) - 1
-        bits = nats * tokens / log(2) / self.corpus.characters["test"]
-        return ResultRow(name, nats, bits, exp(nats), remark)
+        ids, characters = self.corpus.test, self.corpus.characters["test"]
+        bits = bits_per_character(nats, len(ids), characters, self.tokenizer.characters(ids[:1]))
+        return ResultRow(name, nats, bits, perplexity(nats), remark)
 
     def _outcome(self, ending: Ending, rows: list[ResultRow]) -> Outcome:
         at = self.learner.position
