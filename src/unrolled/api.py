@@ -196,10 +196,8 @@ def predict(
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Surprises
 
-    model = LanguageModel.load(run)
-    if text == "-" or _is_file(text):
-        text = "".join(reading.texts([text], model.config.encoding))
-    return Surprises(model.predict(text, top=top))
+    is_source = text == "-" or reading.is_file(text)
+    return Surprises(LanguageModel.load(run).predict(Path(text) if is_source else text, top=top))
 
 
 def resume(
@@ -343,11 +341,3 @@ def _conclude(outcome: "Outcome", display: "Display") -> None:
         display.note(
             f"{outcome.reason} after update {outcome.updates:,}; go on with it: unrolled resume {run}"
         )
-
-
-def _is_file(text: str) -> bool:
-    """Whether a text is the name of a file rather than a text."""
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a zero byte
-        return False

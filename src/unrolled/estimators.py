@@ -5,19 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from math import exp, log
+from itertools import chain
+from math import log
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
 from unrolled import config as configs
+from unrolled import metrics
 from unrolled.config import LanguageModelConfig
-from unrolled.data import splits
+from unrolled.data import reading, splits
 from unrolled.errors import DataError, NotFittedError, note
+from unrolled.report.answers import Foreseen, Judgement
 from unrolled.report.training import Display
 from unrolled.tasks import lm, sampling
 from unrolled.tasks.sampling import Choice
@@ -26,35 +28,8 @@ from unrolled.training.keeping import MODEL, Kept
 from unrolled.training.language_model import Outcome
 from unrolled.training.run_folder import RunFolder
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """How well a text was foreseen.
-
-    Units: ``nats`` and ``perplexity`` a token; ``by_length``: mean nats of the tokens with so many before
-    them, as (from, to, nats).
-    """
-
-    tokens: int
-    characters: int
-    unknown: int
-    nats: float
-    bits_per_character: float
-    perplexity: float
-    by_length: tuple[tuple[int, int, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """A token of a text, and what was expected in its place.
-
-    Units: ``surprise`` in bits, missing for the first token, which nothing stands before; ``expected`` the
-    likeliest tokens and their probabilities, likeliest first.
-    """
-
-    token: str
-    surprise: float | None
-    expected: tuple[tuple[str, float], ...]
+Text: TypeAlias = str | Path | Iterable[str | Path]
+"""A text itself, paths (of class Path) of files and folders with it, or several of these as one."""
 
 
 @final
@@ -90,22 +65,24 @@ class LanguageModel:
         self.config = configs.override(self.config, fields, "LanguageModel")
         return self
 
-    def fit(self, text: str | Path | Iterable[str | Path], *, verbose: bool = False) -> Self:
+    def fit(self, text: Text, *, verbose: bool = False) -> Self:
         """Learns from a text: the text itself, or paths (of class Path) of files and folders with it.
 
+        Several are read as one, each beginning a line.
+
         Raises:
-            DataError: a text that cannot be read, or is too short.
+            DataError: a text that cannot be read, or is too short, or the name of a file as a text.
             NonFiniteError: the loss is no number any more.
         """
         with tempfile.TemporaryDirectory() as place:
-            sources = _sources(text, Path(place))
+            sources = _sources(_parts(text, self.config), self.config, Path(place))
             config = structs.replace(self.config, sources=sources)
             with language_model.begun(config, None) as course, Display(quiet=not verbose) as display:
                 display.begin(course.facts())
                 self.outcome = course.run(display)
                 model = deepcopy(course.learner.model)
                 course.keeping.load_best(MODEL, model)
-                self._kept = Kept(model.eval(), course.tokenizer, config, {})
+                self._kept = Kept(model.eval(), course.tokenizer, self.config, {})
         return self
 
     @classmethod
@@ -140,24 +117,21 @@ class LanguageModel:
         top_k: int = 0,
         top_p: float = 1.0,
         seed: int | None = None,
-        stop: Sequence[str] = (),
+        stop: str | Sequence[str] = (),
     ) -> Iterator[str]:
         """Writes on from the prompt, piece by piece as it comes, up to ``length`` characters or a ``stop``.
 
-        A token costs the same however long the text already is. The stop string is not part of the text.
+        A token costs the same however long the text already is. The prompt and the stop string are not part
+        of the text.
 
         Raises:
             OptionError: a number out of its range.
         """
         kept, choice = self._fitted(), Choice(temperature, top_k, top_p)
-        unknown = kept.tokenizer.look_up(prompt)[1]
-        if unknown:
-            note(f"{unknown} of the prompt's tokens were not in the text it learned from and are read as one")
+        _say_unknown(kept.tokenizer.look_up(prompt)[1], "prompt")
         return sampling.text(kept.model, kept.tokenizer, prompt, choice, length, seed, stop)
 
-    def evaluate(
-        self, text: str | Path | Iterable[str | Path] | NDArray[Any], *, by_length: bool = False
-    ) -> Judgement:
+    def evaluate(self, text: Text | NDArray[Any], *, by_length: bool = False) -> Judgement:
         """Judges a text, the text of paths, or ids; ``by_length`` up to eight times the length of training.
 
         Shapes:
@@ -167,9 +141,9 @@ class LanguageModel:
             DataError: fewer than two tokens, or a text that cannot be read.
         """
         kept = self._fitted()
-        ids, unknown = _ids(kept, text)
+        ids, unknown = _ids(kept, text, least=2)
         nats = lm.judge(kept.model, ids)
-        characters = kept.tokenizer.characters(ids)
+        characters, first = (kept.tokenizer.characters(some) for some in (ids, ids[:1]))
         positions: list[tuple[int, int, float]] = []
         if by_length:
             longest = min(8 * (kept.config.length or 128), len(ids) - 1)
@@ -179,39 +153,38 @@ class LanguageModel:
             characters=characters,
             unknown=unknown,
             nats=nats,
-            bits_per_character=nats * (len(ids) - 1) / log(2) / characters,
-            perplexity=exp(min(nats, 700)),
+            bits_per_character=metrics.bits_per_character(nats, len(ids), characters, first),
+            perplexity=metrics.perplexity(nats),
             by_length=tuple(positions),
         )
 
-    def score(self, text: str | Path | Iterable[str | Path]) -> float:
+    def score(self, text: Text) -> float:
         """Mean log-likelihood of a text's tokens, larger is better.
 
         Units: nats a token.
         """
         return -self.evaluate(text).nats
 
-    def predict(self, text: str, *, top: int = 5) -> list[Foreseen]:
+    def predict(self, text: Text, *, top: int = 5) -> list[Foreseen]:
         """Every token of the text with its surprise, and a last one, empty, for what comes after.
 
         Raises:
-            DataError: an empty text.
+            DataError: an empty text, or one that cannot be read.
         """
         kept = self._fitted()
-        ids, _ = _ids(kept, text, least=1)
-        log_p = sampling.log_probabilities(kept.model, ids)
+        ids, unknown = _ids(kept, text, least=1)
+        _say_unknown(unknown, "text")
         names = kept.tokenizer.vocabulary
-        likeliest = np.argsort(-log_p, axis=1, kind="stable")[:, :top]
-        expected = [
-            tuple((names[k], float(np.exp(row[k]))) for k in best)
-            for row, best in zip(log_p, likeliest.tolist(), strict=True)
-        ]
-        tokens = [names[token] for token in ids.tolist()]
-        surprises = [None, *(-log_p[:-1][range(len(ids) - 1), ids[1:]] / log(2)).tolist()]
-        return [
-            Foreseen(*foreseen)
-            for foreseen in zip([*tokens, ""], [*surprises, None], [(), *expected], strict=True)
-        ]
+        foreseen = [Foreseen(names[ids[0]], None)]
+        for log_p in sampling.log_probabilities(kept.model, ids):
+            likeliest = log_p.topk(min(top, len(names)))
+            shares, tokens = likeliest.values.exp().tolist(), likeliest.indices.tolist()
+            come = ids[len(foreseen) : len(foreseen) + len(log_p)].tolist()
+            surprises = (-log_p[range(len(come)), come] / log(2)).tolist()
+            named = [*(names[token] for token in come), ""]  # the last block has a row more: what comes next
+            for token, surprise, *expected in zip(named, [*surprises, None], tokens, shares, strict=False):
+                foreseen.append(Foreseen(token, surprise, _named(names, *expected)))
+        return foreseen
 
     def _fitted(self) -> Kept:
         if self._kept is None:
@@ -220,36 +193,92 @@ class LanguageModel:
         return self._kept
 
 
-def _sources(text: str | Path | Iterable[str | Path], place: Path) -> tuple[str, ...]:
+def _parts(text: Text, config: LanguageModelConfig) -> list[str | Path]:
+    """The texts and paths that are given as one text.
+
+    Raises:
+        DataError: something else, or a text that no file could hold, or the name of a file as a text.
+    """
+    parts = list(text) if isinstance(text, Iterable) and not isinstance(text, str | bytes) else [text]
+    for part in parts:
+        if isinstance(part, Path):
+            continue
+        if not isinstance(part, str):
+            fix = (
+                'Decode it: text.decode("utf-8").' if isinstance(part, bytes) else 'Such as Path("book.txt").'
+            )
+            raise DataError("the text", "be a str, or paths of class pathlib.Path", type(part).__name__, fix)
+        if reading.is_file(part):
+            fix = f"Pass its path: pathlib.Path({part!r})."
+            raise DataError("the text", "be a text and not the name of a file", repr(part), fix)
+        reading.encoded(part, "utf-8")
+        if "\0" in part and config.tokens != "byte":
+            fix = 'Leave it out, or take bytes as tokens: tokens="byte".'
+            raise DataError("the text", "be text", f"a zero byte at {part.index(chr(0))}", fix)
+    if not any(parts):
+        raise DataError("the text", "hold text", "none", "Give a longer one.")
+    return parts
+
+
+def _sources(parts: list[str | Path], config: LanguageModelConfig, place: Path) -> tuple[str, ...]:
     """Files with the text, written to ``place`` where it is a text itself."""
-    if isinstance(text, Path):
-        return (str(text),)
-    pieces = [text] if isinstance(text, str) else list(text)
+    encoding = "utf-8" if config.tokens == "byte" else config.encoding
     paths: list[str] = []
-    for number, piece in enumerate(pieces):
-        path = piece if isinstance(piece, Path) else place / f"text-{number:06}.txt"
-        if not isinstance(piece, Path):
-            path.write_text(piece, encoding="utf-8", newline="")
+    for number, part in enumerate(parts):
+        path = part if isinstance(part, Path) else place / f"text-{number:06}.txt"
+        if not isinstance(part, Path):
+            path.write_bytes(reading.encoded(part, encoding))
         paths.append(str(path))
     return tuple(paths)
 
 
-def _ids(
-    kept: Kept, text: str | Path | Iterable[str | Path] | NDArray[Any], least: int = 2
-) -> tuple[NDArray[Any], int]:
-    """The ids of a text and how many are unknown; files are read as those of the training were."""
-    config, tokenizer = kept.config, kept.tokenizer
-    if isinstance(text, np.ndarray):
-        return text, 0 if tokenizer.unknown is None else int((text == tokenizer.unknown).sum())
-    parts = [text] if isinstance(text, str | Path) else text
-    looked_up = [
-        tokenizer.look_up(piece)
+def _pieces(parts: list[str | Path], config: LanguageModelConfig) -> Iterator[str]:
+    """The text that a training would read of `_sources`, piece by piece."""
+    by_bytes = config.tokens == "byte"
+    texts = (
+        splits.pieces((str(part),), config.tokens, config.encoding)
+        if isinstance(part, Path)
+        else (part if by_bytes else reading.as_read(part),)
         for part in parts
-        for piece in (
-            splits.pieces((str(part),), config.tokens, config.encoding) if isinstance(part, Path) else (part,)
-        )
-    ]
-    ids = np.concatenate([ids for ids, _ in looked_up]) if looked_up else np.zeros(0, np.uint32)
+    )
+    return chain.from_iterable(texts) if by_bytes else reading.joined(texts)
+
+
+def _ids(kept: Kept, text: Text | NDArray[Any], least: int) -> tuple[NDArray[Any], int]:
+    """The ids of a text and how many are unknown.
+
+    Raises:
+        DataError: fewer ids than ``least``, or a text that cannot be read.
+    """
+    tokenizer = kept.tokenizer
+    if isinstance(text, np.ndarray):
+        ids = _checked(text, tokenizer.size)
+        unknown = 0 if tokenizer.unknown is None else int((ids == tokenizer.unknown).sum())
+    else:
+        pieces = _pieces(_parts(text, kept.config), kept.config)
+        looked_up = [tokenizer.look_up(""), *map(tokenizer.look_up, pieces)]
+        ids = np.concatenate([ids for ids, _ in looked_up])
+        unknown = sum(unknown for _, unknown in looked_up)
     if len(ids) < least:
         raise DataError("the text", f"have at least {least} tokens", len(ids), "Give a longer one.")
-    return ids, sum(unknown for _, unknown in looked_up)
+    return ids, unknown
+
+
+def _checked(ids: NDArray[Any], size: int) -> NDArray[Any]:
+    """Ids of a vocabulary of this size, and nothing else."""
+    fix = "Take those of a Corpus with the model's tokenizer."
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise DataError("the ids", "be whole numbers [N]", f"{ids.dtype} {list(ids.shape)}", fix)
+    if len(ids) and not 0 <= ids.min() <= ids.max() < size:
+        raise DataError("the ids", f"lie below {size}", f"{ids.min()} to {ids.max()}", fix)
+    return ids
+
+
+def _say_unknown(count: int, where: str) -> None:
+    if count:
+        note(f"{count} of the {where}'s tokens were not in the text it learned from and are read as one")
+
+
+def _named(names: list[str], tokens: list[int], shares: list[float]) -> tuple[tuple[str, float], ...]:
+    """Tokens by name, each with its probability."""
+    return tuple((names[token], share) for token, share in zip(tokens, shares, strict=True))

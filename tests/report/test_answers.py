@@ -6,16 +6,9 @@ from time import time
 import pytest
 from rich.cells import cell_len
 
-from unrolled.report.answers import BETWEEN, Judged, Samples, Surprises
+from unrolled.report.answers import BETWEEN, Foreseen, Judged, Samples, Surprises
 from unrolled.report.runs import Runs
 from unrolled.report.wording import visible
-
-
-@dataclass
-class Foreseen:
-    token: str
-    surprise: float | None
-    expected: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass

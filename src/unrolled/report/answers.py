@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Protocol
 
 from rich.cells import cell_len
 
@@ -40,23 +39,32 @@ class Samples(Iterator[str]):
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """How well a text was foreseen.
 
-    Units: ``nats`` and ``perplexity`` a token (``unit``); ``by_length`` has (from, to, nats) of the tokens
-    with so many before them; ``trained_length`` is the steps that gradients went back in training, 0: all.
+    Units: ``nats`` and ``perplexity`` a token; ``bits_per_character`` as the function of `unrolled.metrics`;
+    ``by_length``: mean nats of the tokens with so many before them, as (from, to, nats).
     """
 
-    text: str
-    unit: str
     tokens: int
     characters: int
     unknown: int
     nats: float
     bits_per_character: float
     perplexity: float
+    by_length: tuple[tuple[int, int, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(Judgement):
+    """A judgement of the ``text`` of this name, whose tokens are each a ``unit``.
+
+    Units: ``trained_length`` is the steps that gradients went back in training, 0: all.
+    """
+
+    text: str
+    unit: str
     trained_length: int
-    by_length: Sequence[tuple[int, int, float]] = ()
 
     def __str__(self) -> str:
         per = "byte" if self.unit == "byte" else "character"
@@ -85,15 +93,17 @@ class Judged:
             yield f"{span:>20}  {nats:.4f}  {'━' * max(1, round(BAR * nats / most)):{BAR}}{beyond}".rstrip()
 
 
-class Foreseen(Protocol):
-    """A token of a text; ``surprise`` in bits; ``expected`` the likeliest in its place, and how likely."""
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A token of a text, and what was expected in its place.
 
-    @property
-    def token(self) -> str: ...  # noqa: D102
-    @property
-    def surprise(self) -> float | None: ...  # noqa: D102
-    @property
-    def expected(self) -> Sequence[tuple[str, float]]: ...  # noqa: D102
+    Units: ``surprise`` in bits, missing for the first token, which nothing stands before; ``expected`` the
+    likeliest tokens and their probabilities, likeliest first.
+    """
+
+    token: str
+    surprise: float | None
+    expected: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled.data.tokenizers import Tokenizer
 from unrolled.errors import OptionError
 from unrolled.wirings import TokenModel
 
 Array = NDArray[Any]
+
+COLDEST, HOTTEST = 1e-6, 1e6
+"""Temperatures below and above which float32 tells no more: always the likeliest, and all alike."""
+
+ENTRIES = 1 << 20
+"""Log probabilities that are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,12 @@ class Choice:
 
     def __post_init__(self) -> None:
         for name, rule, good, fix in (
-            ("temperature", "be 0 or more", self.temperature >= 0, "1 keeps the model's own probabilities."),
+            (
+                "temperature",
+                f"be 0 or more, and at most {HOTTEST:,.0f}",
+                0 <= self.temperature <= HOTTEST,
+                "1 keeps the model's own probabilities.",
+            ),
             ("top_k", "be 0 or more", self.top_k >= 0, "0 leaves all tokens."),
             ("top_p", "lie above 0 and not above 1", 0 < self.top_p <= 1, "1 leaves all tokens."),
         ):
@@ -47,7 +59,7 @@ class Choice:
         Shapes:
             logits: ``[V]``.
         """
-        if self.temperature == 0:
+        if self.temperature < COLDEST:
             return int(logits.argmax())
         if self.top_k or self.top_p < 1:
             return self._draw_among_some(logits, random)
@@ -121,17 +133,21 @@ def tokens(speaker: Speaker, choice: Choice, seed: int | None, never: int | None
         speaker.read(token)
 
 
-def log_probabilities(model: TokenModel, ids: Array) -> Array:
-    """The log p of every token that may follow each of the ids.
+def log_probabilities(model: TokenModel, ids: Array) -> Iterator[Tensor]:
+    """The log p of every token that may follow each of the ids, some ids at a time.
 
     Shapes:
-        ids: ``[N]``; gives ``[N, V]``.
+        ids: ``[N]``; gives ``[n, V]``, of the first n ids, the next n and so on.
 
     Units: nats.
     """
-    with torch.inference_mode():
-        logits, _ = model(torch.from_numpy(ids.astype(np.int64))[:, None])
-        return torch.log_softmax(logits[:, 0], -1).numpy()
+    at_once, state = max(1, ENTRIES // model.sizes.vocabulary), None
+    for begin in range(0, len(ids), at_once):
+        block = torch.from_numpy(ids[begin : begin + at_once].astype(np.int64))
+        with torch.inference_mode():
+            logits, state = model(block[:, None], state)
+            log_p = torch.log_softmax(logits[:, 0], -1)
+        yield log_p
 
 
 def opening(tokenizer: Tokenizer) -> list[int]:
@@ -159,15 +175,18 @@ def text(
     choice: Choice,
     length: int,
     seed: int | None = None,
-    stop: Sequence[str] = (),
+    stop: str | Sequence[str] = (),
 ) -> Iterator[str]:
     """Writes on from a prompt in pieces, up to ``length`` characters or to where a stop string begins.
+
+    Prompt and pieces are one text: a word that follows a word begins with a blank.
 
     Raises:
         OptionError: a negative length, or an empty stop string.
     """
     if length < 0:
         raise OptionError("generate: length", "be 0 or more", length, "Say how many characters to write.")
+    stop = (stop,) if isinstance(stop, str) else stop
     if not all(stop):
         raise OptionError("generate: stop", "be a text", "an empty one", "Leave it out, or name a text.")
     return _held_back(_written(model, tokenizer, prompt, choice, seed), length, stop)
@@ -178,8 +197,12 @@ def _written(
 ) -> Iterator[str]:
     """Text without end."""
     speaker = Speaker(model)
-    speaker.read_all(tokenizer.encode(prompt).tolist() or opening(tokenizer))
+    before = tokenizer.encode(prompt).tolist() or opening(tokenizer)
+    speaker.read_all(before)
     decoder = tokenizer.decoder()
+    if not prompt[-1:].isspace():
+        for token in before[-1:]:
+            decoder.feed(token)
     for token in tokens(speaker, choice, seed, never=tokenizer.unknown):
         yield decoder.feed(token)
 
