@@ -58,6 +58,9 @@ class LayerTrace:
     def __getattr__(self, name: str) -> Array:
         if name.startswith("__") or name in ("arrays", "_lacking"):  # asked for while copying or unpickling
             raise AttributeError(name)
+        own = vars(type(self)).get(name)
+        if own is not None:  # a property of ours that lacks an array, which is no lack of the property
+            return own.__get__(self, type(self))
         if name == "gates" and name not in self.arrays and set(self.cell.gates) <= set(self.cell.states):
             return self.output[:, :, None]  # the one gate is the state
         if name not in self.arrays:

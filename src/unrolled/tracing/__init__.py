@@ -76,7 +76,19 @@ def trace(
 
     def run() -> Course:
         output = model(*given)
-        return Course(models.first(output), None if loss is None else loss(output), models.tensors(output))
+
+        def direct() -> Sequence[Tensor | None]:
+            assert loss is not None
+            leaves = models.apart_from_graph(output)
+            wanted = [leaf for leaf in models.tensors(leaves) if leaf.requires_grad]
+            value = loss(leaves)
+            if not value.requires_grad:  # it reads something besides what the model gave
+                return [None] * len(wanted)
+            return torch.autograd.grad(value, wanted, allow_unused=True)
+
+        value = None if loss is None else loss(output)
+        sources = [tensor for tensor in models.tensors(output) if tensor.requires_grad]
+        return Course(models.first(output), value, sources, direct)
 
     return _trace(model, run, keep, {}, loss is not None)
 
@@ -120,7 +132,7 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
         y = model.head(h)
         loss_t = cross_entropy_t(y, targets)
         extra = {"ids": read_, "targets": targets, "p": softmax(y, -1), "loss_t": loss_t}
-        return Course(y, loss_t.mean(), [h], extra)
+        return Course(y, loss_t.mean(), [h], extra=extra)
 
     names = run.tokenizer.vocabulary
     facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": run.config.seed}
@@ -157,24 +169,26 @@ def _trace(
 def _back(model: nn.Module, recorder: Recorder, course: Course, keep: Keep) -> models.Gradients:
     """Back from the loss over every tape, and in pieces if they are wanted; gives the weights' gradients."""
     weights = models.learning(model)
-    sources = [tensor for tensor in course.sources if tensor.requires_grad]
-    ends = [*sources, *models.tensors(course.y)]
-    wanted = [recorder.anchor, *ends, *weights.values()]
+    ys = [tensor for tensor in models.tensors(course.y) if tensor.requires_grad]
+    wanted = [recorder.anchor, *weights.values(), *ys, *course.sources]
     _, *found = torch.autograd.grad(models.scalar(course.loss), wanted, retain_graph=True, allow_unused=True)
-    course.dy = found[len(sources)] if len(ends) > len(sources) else None
+    recorded: models.Gradients = dict(zip(weights, found, strict=False))
+    course.dy = found[len(weights)] if ys else None
     recorder.complete()
     if "G" in keep:
-        itemise(recorder.items(), recorder.anchor, _ends(recorder, course, sources, found))
-    return dict(zip(weights, found[len(ends) :], strict=True))
+        gradients = course.direct() if course.direct else found[len(weights) + len(ys) :]
+        itemise(recorder.items(), recorder.anchor, _ends(recorder, course, gradients))
+    return recorded
 
 
-def _ends(
-    recorder: Recorder, course: Course, sources: Sequence[Tensor], found: Sequence[Tensor | None]
-) -> Ends:
+def _ends(recorder: Recorder, course: Course, gradients: Sequence[Tensor | None]) -> Ends:
     """Where the pieces of the loss's gradient go in."""
-    used = [(source, d) for source, d in zip(sources, found, strict=False) if d is not None]
+    used = [(source, d) for source, d in zip(course.sources, gradients, strict=True) if d is not None]
     step_of = None
-    if found[0] is not None and len(sources) == len(course.sources):
-        whole = course.y if isinstance(course.y, PackedSequence) else sources[0]
+    if used and gradients[0] is not None:
+        whole = course.y if isinstance(course.y, PackedSequence) else course.sources[0]
         step_of = assemble.step_of(whole, recorder.recordings[-1])
     return Ends([source for source, _ in used], [d for _, d in used], step_of)
+
+
+__all__ = ["KEEP", "Keep", "trace", "trace_run"]

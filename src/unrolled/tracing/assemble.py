@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,9 @@ class Course:
     Attributes:
         y: what it gave, the first of it.
         loss: None where there is none.
-        sources: the tensors that the loss's gradient enters by, ``y`` or what it is made of first.
+        sources: the tensors that the loss's gradient enters by: the outputs, or what they are made of.
+        direct: what each source does to the loss by itself, not through another; None for a single source,
+            whose gradient that is.
         extra: further arrays of the whole model, ``[T, B, ...]``.
         dy: the gradient of y, once it is known.
     """
@@ -37,6 +39,7 @@ class Course:
     y: Any
     loss: Any
     sources: Sequence[Tensor]
+    direct: Callable[[], Sequence[Tensor | None]] | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     dy: Tensor | None = None
 
@@ -129,7 +132,7 @@ def _of_layer(recording: Recording, keep: Keep) -> Iterator[tuple[str, Array]]:
             yield name, value[:, 0, first:end].copy()
         elif name == f"{state}_0":
             yield name, value[order] if order is not None else value
-        elif not name.endswith("_n"):
+        elif name not in (f"{state}_n" for state in tape.cell.states):
             kept = value[first : end + (name in tape.cell.states)]
             kept = kept if order is None else kept[:, order]
             kept = keep.of_units(name, kept)

@@ -136,11 +136,17 @@ def itemise(items: Sequence[tuple[Items, Tape[Cell]]], anchor: Tensor, ends: End
     Shapes:
         anchor: ``[]``.
     """
+    for of_layer, tape in items:
+        of_layer.begin(tape, ends.steps)
+    if not ends.outputs:
+        return
     largest = max(ends.outputs[0].numel(), *(tape.h.size for _, tape in items))
     try:
         _send(items, anchor, ends, max(1, AT_ONCE // largest))
     except RuntimeError as error:  # an operation of the model has no rule for many at once
         note(f"the itemised matrix is computed step by step, because: {error}")
+        for of_layer, tape in items:
+            of_layer.begin(tape, ends.steps)
         _send(items, anchor, ends, 0)
 
 
@@ -151,8 +157,6 @@ def _send(items: Sequence[tuple[Items, Tape[Cell]]], anchor: Tensor, ends: Ends,
         torch.autograd.grad(ends.outputs, anchor, pieces, retain_graph=True, allow_unused=True)
         return torch.zeros(())
 
-    for of_layer, tape in items:
-        of_layer.begin(tape, ends.steps)
     for first in range(0, ends.steps, at_once or 1):
         end = min(first + (at_once or 1), ends.steps)
         pieces = ends.pieces(first, end)

@@ -123,6 +123,20 @@ def tensors(output: Any) -> list[Tensor]:
     return [tensor for part in inside for tensor in tensors(part)]
 
 
+def apart_from_graph(output: Any) -> Any:
+    """The same output with every tensor a leaf of its own, which wants a gradient if the tensor had one."""
+    if isinstance(output, Tensor):
+        return output.detach().requires_grad_(output.requires_grad)
+    if isinstance(output, PackedSequence):
+        return output._replace(data=apart_from_graph(output.data))
+    if isinstance(output, Mapping):
+        return {name: apart_from_graph(part) for name, part in output.items()}
+    if isinstance(output, tuple | list):
+        parts = [apart_from_graph(part) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    return output
+
+
 def first(output: Any) -> Any:
     """The first tensor or packed sequence in what a model gave; None where there is none."""
     if isinstance(output, Tensor | PackedSequence):

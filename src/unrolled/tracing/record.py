@@ -6,7 +6,7 @@ gradients go back at once (`torch.autograd.grad` with is_grads_batched), they go
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,12 +67,13 @@ class Recorder:
         self._calls: dict[str, int] = {}
         self._incoming: dict[Recurrent, Any] = {}
         self._runs = 0
-        self._wanted = tuple(name for name in keep.names if name.startswith("d"))
+        with_dh = ("dh",) if "G" in keep else ()  # what the pieces are to add up to
+        self._wanted = (*(name for name in keep.names if name.startswith("d")), *with_dh)
 
     @contextmanager
     def on(self) -> Generator[None]:
         """Within it, this thread's calls of our layers are recorded."""
-        hooks = [layer.register_forward_pre_hook(self._note) for layer in self._paths]
+        hooks = [layer.register_forward_pre_hook(self._note, with_kwargs=True) for layer in self._paths]
         token = route.recorder.set(self)
         try:
             yield
@@ -81,9 +82,9 @@ class Recorder:
             for hook in hooks:
                 hook.remove()
 
-    def _note(self, layer: Recurrent, inputs: tuple[Any, ...]) -> None:
+    def _note(self, layer: Recurrent, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Remembers a packed input, whose sequences may have been sorted."""
-        self._incoming[layer] = inputs[0] if inputs else None
+        self._incoming[layer] = inputs[0] if inputs else named.get("input")
 
     def __call__(
         self, layer: Recurrent, call: Call, x: Tensor, states: tuple[Tensor, ...], weights: list[Tensor]

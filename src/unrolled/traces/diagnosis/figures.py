@@ -1,0 +1,195 @@
+"""What the rules look at, measured on one layer of a trace: its signal, flat gates and silent units."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from unrolled import unroll
+from unrolled.cells import Array, Cell
+from unrolled.tape import Tape, Walk
+from unrolled.traces import through_time
+from unrolled.traces.diagnosis.thresholds import limit
+from unrolled.traces.layer import LayerTrace
+
+PROBES, SEQUENCES = 16, 4
+"""Loss steps of a sequence that are followed back, and sequences, at most."""
+
+KEEPS = {"lstm": "f", "gru": "z", "gru_reset_before": "z"}
+"""The gate that keeps the state; where it is near 1 it does its work."""
+
+TANH = {"rnn_tanh": ("h",), "lstm": ("g",), "gru": ("n",), "gru_reset_before": ("n",)}
+SIGMOID = {"rnn_sigmoid": ("h",), "lstm": ("i", "f", "o"), "gru": ("r", "z"), "gru_reset_before": ("r", "z")}
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What is left of a gradient by distance, 1 at distance 0.
+
+    Shapes:
+        left: ``[D]``, by how many steps lie between; NaN where none was seen.
+    """
+
+    left: Array
+
+    @property
+    def seen(self) -> int:
+        """The longest distance that there is a figure for."""
+        return int(np.flatnonzero(np.isfinite(self.left))[-1])
+
+    @property
+    def half_life(self) -> float:
+        """Steps after which half is left; infinite where that was not seen."""
+        return through_time.falls_below(self.left, limit("half"))
+
+    @property
+    def reach(self) -> float:
+        """Steps after which a hundredth is left; infinite where that was not seen."""
+        return through_time.falls_below(self.left, limit("gone"))
+
+    @property
+    def farthest(self) -> int:
+        """The distance at which most is left."""
+        return int(np.nanargmax(self.left))
+
+    def at(self, distance: int) -> float:
+        """What is left at a distance that was seen."""
+        return float(self.left[distance])
+
+
+def signal(layer: LayerTrace) -> Signal:
+    """How the gradient that a step's loss sends into a layer fades on its way back through the layer's state.
+
+    Some loss steps are followed back, each alone, to the full state s = (h, c) of every step before; what is
+    given is the median of ``|dL_s / ds_t| / |dL_s / ds_s|`` over them. Where ``dh_out`` was not kept, it is
+    `LayerTrace.signal`, of Jacobians or of the itemised matrix.
+
+    Raises:
+        NotKeptError: what ran was not kept whole.
+
+    Cost: 16 gradients of each of up to 4 sequences side by side, some two passes back over them.
+    """
+    if "dh_out" not in layer.arrays:
+        return Signal(np.asarray(layer.signal(), np.float64))
+    rows = [row for b in _longest(layer) for row in _followed(layer, b)]
+    if not rows:
+        return Signal(np.array([1.0]))
+    stacked = np.full((len(rows), max(map(len, rows))), np.nan)
+    for k, row in enumerate(rows):
+        stacked[k, : len(row)] = row
+    return Signal(np.nanmedian(stacked, axis=0))
+
+
+def _longest(layer: LayerTrace) -> list[int]:
+    """The sequences to follow."""
+    lengths = layer.arrays.get("lengths")
+    order = np.arange(layer.B) if lengths is None else np.argsort(-lengths, kind="stable")
+    return [int(b) for b in order[:SEQUENCES]]
+
+
+def _followed(layer: LayerTrace, b: int) -> list[Array]:
+    """Sequence b's probes, each by distance, as far as the state was not reset in between."""
+    tape = through_time.alone(layer.tape, b)
+    entering = layer.dh_out[: tape.T, b][:: -1 if layer.reverse else 1]
+    there = np.flatnonzero(np.any(entering != 0, axis=1))
+    if not len(there):
+        return []
+    late = there[there >= min(tape.T // 2, there[-1])]  # those that have something to look back on
+    probes = late[np.unique(np.linspace(0, len(late) - 1, PROBES).astype(int))]
+    pieces = np.zeros((tape.T, len(probes), entering.shape[1]), entering.dtype)
+    for k, s in enumerate(probes):  # of length 1, so that nothing underflows sooner than it must
+        pieces[s, k] = entering[s] / np.abs(entering[s]).max()
+    back = dataclasses.replace(tape, walk=Walk(probes + 1, _repeated(tape, len(probes))))
+    back.arrays = dict(tape.arrays)
+    without = ("dx", *(f"d{name}" for name in tape.params))
+    kept = ("dh", "dc") if "c" in tape.cell.states else ("dh",)
+    unroll.backward(back, pieces, keep=kept, without=without)
+    lengths = _lengths(back)
+    reset = tape.walk.reset
+    found: list[Array] = []
+    for k, s in enumerate(probes):
+        cleared = 0 if reset is None else max([0, *np.flatnonzero(reset[: s + 1, 0])])
+        row = lengths[cleared : s + 1, k][::-1]
+        if row[0] > 0:
+            found.append(row / row[0])
+    return found
+
+
+def _repeated(tape: Tape[Cell], n: int) -> Array | None:
+    """The resets for n gradients side by side."""
+    return None if tape.walk.reset is None else np.repeat(tape.walk.reset, n, axis=1)
+
+
+def _lengths(tape: Tape[Cell]) -> Array:
+    """The length of the gradient of the full state that leaves each step.
+
+    An LSTM's ``dc`` on the tape has the way through h in it; what is left without that is the state's own.
+
+    Shapes:
+        result: ``[T, n]``.
+    """
+    dh = tape.dh.astype(np.float64)
+    squares = np.square(dh).sum(axis=2)
+    if "c" in tape.cell.states:
+        of_m = dh @ tape.params["W_hr"] if "W_hr" in tape.params else dh
+        through_h = of_m * tape.gate("o") * (1 - np.tanh(tape.c[1:]) ** 2)
+        squares += np.square(tape.dc - through_h).sum(axis=2)
+    return np.sqrt(squares)
+
+
+# ------------------------------------------------------------------------------------- gates and units
+
+
+def real(layer: LayerTrace) -> Array:
+    """Which steps are no padding, ``[T, B]``."""
+    lengths = layer.arrays.get("lengths")
+    steps = np.arange(layer.first_step, layer.first_step + layer.T)[:, None]
+    return np.broadcast_to(True if lengths is None else steps < lengths, (layer.T, layer.B))
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Of one gate, the shares of its values that lie where its function is flat."""
+
+    gate: str
+    low: float
+    high: float
+    keeps: bool
+
+    @property
+    def harmful(self) -> float:
+        """Without the side on which a gate that keeps the state does just that."""
+        return self.low if self.keeps else self.low + self.high
+
+
+def flat(layer: LayerTrace) -> list[Flat]:
+    """How much of each gate is saturated; empty for cells whose functions are nowhere flat.
+
+    Raises:
+        NotKeptError: the gates were not kept.
+    """
+    there, name = real(layer), layer.cell.name
+    tanh_edge = np.sqrt(1 - limit("flat"))  # the slope is 1 - tanh²
+    sigmoid_edge = (1 + tanh_edge) / 2  # the slope is σ (1 - σ), of which there is 1/4 at most
+    edges = {gate: (-tanh_edge, tanh_edge) for gate in TANH.get(name, ())}
+    edges |= {gate: (1 - sigmoid_edge, sigmoid_edge) for gate in SIGMOID.get(name, ())}
+    found: list[Flat] = []
+    for gate, (low, high) in edges.items():
+        values = layer.gate(gate)[there] if gate != "h" else layer.output[there]
+        keeps = KEEPS.get(name) == gate
+        found.append(Flat(gate, float((values <= low).mean()), float((values >= high).mean()), keeps))
+    return found
+
+
+def still(layer: LayerTrace) -> list[int]:
+    """The units whose output never changed; a relu unit that is always off is one.
+
+    Raises:
+        NotKeptError: ``h`` was not kept.
+    """
+    output = layer.output[real(layer)]
+    unbounded = layer.cell.name in ("rnn_relu", "rnn_identity") or "W_hr" in layer.arrays
+    scale = float(np.abs(output).max(initial=0)) if unbounded else 1.0
+    return [int(k) for k in np.flatnonzero(np.ptp(output, axis=0) <= limit("still") * scale)]

@@ -1,0 +1,71 @@
+"""What cannot be traced is refused with a sentence that says what to do."""
+
+import pytest
+import torch
+
+import unrolled
+from unrolled import nn
+from unrolled.errors import OptionError
+
+X = torch.zeros(5, 2, 3)
+
+
+def test_no_module():
+    with pytest.raises(OptionError, match=r"the model must be a torch\.nn\.Module; got function"):
+        unrolled.trace(loss_of_nothing, X)  # pyright: ignore[reportArgumentType]
+
+
+def loss_of_nothing(out):
+    return out
+
+
+def test_no_recurrent_layer():
+    with pytest.raises(
+        OptionError, match=r"must hold a recurrent layer; got Linear\. Build it of RNN, LSTM or GRU"
+    ):
+        unrolled.trace(torch.nn.Linear(3, 4), X)
+
+
+def test_a_class_derived_from_torchs():
+    class Mine(torch.nn.GRU):
+        pass
+
+    with pytest.raises(OptionError, match="classes derived from torch's are not seen"):
+        unrolled.trace(Mine(3, 4), X)
+
+
+def test_a_layer_that_does_not_run():
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.GRU(3, 4), torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(x)
+
+    with pytest.raises(OptionError, match="must run a recurrent layer; got one that ran none"):
+        unrolled.trace(Model(), X, loss=lambda out: out.sum())
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda out: out[0], r"must give one number, a tensor; got shape \[5, 2, 4\]\. Reduce it"),
+        (lambda out: out[0].sum().item(), "must give one number, a tensor; got float"),
+        (lambda out: out[0].detach().sum(), "must have a graph that leads to the model"),
+        (lambda out: torch.tensor(1.0), "must have a graph that leads to the model"),
+        (lambda out: None, "must give one number, a tensor; got NoneType"),
+    ],
+)
+def test_a_loss_that_is_none(loss, message: str):
+    for frozen in (False, True):
+        model = nn.GRU(3, 4).requires_grad_(not frozen)
+        with pytest.raises(OptionError, match=message):
+            unrolled.trace(model, X, loss=loss)
+
+
+def test_another_dtype_or_device():
+    with pytest.raises(OptionError, match=r"must be float32 or float64; got torch\.bfloat16"):
+        unrolled.trace(nn.GRU(3, 4).bfloat16(), X.bfloat16())
+    with pytest.raises(OptionError, match="must lie on the CPU; got meta"):
+        unrolled.trace(nn.GRU(3, 4, device="meta"), X.to("meta"))
