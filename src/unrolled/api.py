@@ -4,6 +4,7 @@ Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` a
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ from unrolled.config import LanguageModelConfig, load, override
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from unrolled.environment import Environment
     from unrolled.report.answers import Judged, Samples, Surprises
     from unrolled.report.runs import Runs
@@ -38,6 +41,7 @@ __all__ = [
 
 RUN = "a run's folder or its name; last is the one trained last"
 QUIET = "show nothing but the result"
+SHORTER = "Give a shorter text, or end what else is running."
 JSON = "leave the result to the caller: print nothing on standard output"
 
 
@@ -124,17 +128,18 @@ def evaluate(
     Raises:
         RunError: there is no such run, or a file of it is damaged.
         DataError: a text that cannot be read, or of fewer than two tokens.
+        UnavailableError: the memory is too small.
     """
-    from unrolled.data import Corpus
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Judged
     from unrolled.training.language_model import unit_of
-    from unrolled.training.run_folder import RunFolder
+    from unrolled.training.room import enough_memory
 
-    model = LanguageModel.load(run)
+    with enough_memory("evaluate", SHORTER):
+        model = LanguageModel.load(run)
+        judged = list(map(Path, sources)) or _judged_part(run)
+        judgement = model.evaluate(judged, by_length=by_length)
     chosen = model.config
-    judged = list(map(Path, sources)) or Corpus.open(RunFolder.open(run).data).test
-    judgement = model.evaluate(judged, by_length=by_length)
     return Judged(
         text=" ".join(sources) or "what the run was judged on",
         unit=unit_of(chosen),
@@ -162,18 +167,22 @@ def generate(
     Raises:
         RunError: there is no such run, or a file of it is damaged.
         OptionError: a number out of its range.
+        UnavailableError: the memory is too small.
     """
     if samples < 1:
         raise OptionError("generate: samples", "be at least 1", samples, "Leave it out for one.")
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Samples
+    from unrolled.training.room import enough_memory
 
-    model, before = LanguageModel.load(run), sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+    with enough_memory("generate", SHORTER):
+        model = LanguageModel.load(run)
+    before = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
     seeds = [None if seed is None else seed + number for number in range(samples)]
     write = partial(
         model.generate, before, length=length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
     )
-    return Samples([write(seed=one) for one in seeds])
+    return Samples([_within_memory(write(seed=one)) for one in seeds])
 
 
 def predict(
@@ -189,15 +198,18 @@ def predict(
     Raises:
         RunError: there is no such run, or a file of it is damaged.
         DataError: no text.
+        UnavailableError: the memory is too small.
     """
     if top < 0:
         raise OptionError("predict: top", "be 0 or more", top, "Leave it out for 5.")
     from unrolled.data import reading
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Surprises
+    from unrolled.training.room import enough_memory
 
     is_source = text == "-" or reading.is_file(text)
-    return Surprises(LanguageModel.load(run).predict(Path(text) if is_source else text, top=top))
+    with enough_memory("predict", SHORTER):
+        return Surprises(LanguageModel.load(run).predict(Path(text) if is_source else text, top=top))
 
 
 def resume(
@@ -328,6 +340,29 @@ def _chosen(
         fix = f"For example: unrolled train {task} book.txt"
         raise OptionError(f"train {task}: TEXT", "name a file, a folder, a pattern or -", "nothing", fix)
     return chosen
+
+
+def _judged_part(run: str) -> "NDArray[Any]":
+    """The tokens that a run was judged on, as they were written, with the vocabulary of its model.
+
+    Raises:
+        RunError: they are not there, or others.
+    """
+    from unrolled.data import Corpus, Tokenizer
+    from unrolled.training.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+    corpus = Corpus.open(folder.data)
+    corpus.verify(Tokenizer.load(folder.tokenizer))
+    return corpus.test
+
+
+def _within_memory(pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces; raises UnavailableError where the memory is too small for them."""
+    from unrolled.training.room import enough_memory
+
+    with enough_memory("generate", SHORTER):
+        yield from pieces
 
 
 def _conclude(outcome: "Outcome", display: "Display") -> None:

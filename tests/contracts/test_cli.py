@@ -257,6 +257,45 @@ def test_too_little_memory_is_said_and_leaves_nothing(book: Path, monkeypatch, l
     assert not list(Path().glob("runs/*"))
 
 
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        ("generate small", "unrolled.training.keeping.put"),
+        ("generate small", "unrolled.tasks.sampling.Speaker.read"),
+        ("evaluate small", "unrolled.wirings.TokenModel.hidden"),
+        ("predict small text", "unrolled.wirings.TokenModel.hidden"),
+    ],
+)
+def test_too_little_memory_for_a_model_in_use_is_said(run: str, monkeypatch, words: str, where: str):
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(where, fails)
+    result = call(*words.split())
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+    assert f"{words.split()[0]}: the model and its windows must fit into memory; got none" in result.stderr
+    assert "--hidden" not in result.stderr
+    assert "Give a shorter text" in result.stderr
+
+
+def test_tokens_that_are_not_the_run_s_own_are_not_judged(run: str):
+    def refusal() -> str:
+        result = call("evaluate", run)
+        assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+        return result.stderr
+
+    data = Path("runs", run, "data.safetensors")
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "data.safetensors must be the tokens of a text; got other tokens than were written." in refusal()
+    Path("other.txt").write_text("another text of other letters. " * 30)
+    assert call("train", "lm", "other.txt", *SMALL, "--name", "other", "-q").exit_code == 0
+    data.write_bytes(Path("runs", "other", data.name).read_bytes())
+    assert "got ids of another vocabulary than the model's. Take it from its run again" in refusal()
+    data.write_bytes(whole)
+    assert call("evaluate", run).exit_code == 0
+
+
 def test_second_interrupt_ends_at_once_with_its_own_exit_code(book: Path, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -147,12 +147,14 @@ class Corpus:
             "sources": [asdict(source) for source in self.sources],
         }
 
-    def verify(self) -> None:
-        """Reads every token and compares with what was written.
+    def verify(self, tokenizer: Tokenizer | None = None) -> None:
+        """Reads every token and compares with what was written; with a tokenizer, it must be theirs.
 
         Raises:
             RunError: they differ.
         """
+        if tokenizer and tokenizer.dumps() != self.tokenizer.dumps():
+            raise _damaged(self.path, "ids of another vocabulary than the model's")
         with self.path.open("rb") as file:
             file.seek(self._start)
             if hashlib.file_digest(file, "sha256").hexdigest() != self._sha256:

@@ -31,8 +31,8 @@ def using(threads: int) -> Generator[None]:
 
 
 @contextmanager
-def enough_memory(where: str) -> Generator[None]:
-    """Turns a lack of memory inside into an error of ours.
+def enough_memory(where: str, fix: str = FIX) -> Generator[None]:
+    """Turns a lack of memory inside into an error of ours, which says how to ``fix`` it.
 
     Raises:
         UnavailableError: memory was asked for that this machine has not.
@@ -43,7 +43,7 @@ def enough_memory(where: str) -> Generator[None]:
         if not lacks_memory(error):
             raise
         got = str(error).split(". Error code")[0].split("\n")[0].rpartition("] ")[2] or "none left"
-        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, FIX) from error
+        raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, fix) from error
 
 
 def check(where: str, needed: int) -> None:
