@@ -66,6 +66,7 @@ class LanguageModelConfig(Struct, frozen=True, kw_only=True):
     dropout_steps: Annotated[Share, Meta(description="share of the units set to 0 between steps")] = 0.0
     dropout_output: Annotated[Share, Meta(description="share of the units set to 0 before the output")] = 0.0
     init: Annotated[float, at_least(0, "initial weights uniform in +-init; 0: as torch does")] = 0.0
+    remember: Annotated[int, at_least(0, "steps back that gates remember at first; 0: as torch does")] = 0
 
     length: Annotated[Steps, at_least(0, "steps that gradients go back through; 0 or whole: the text")] = 128
     batch: Annotated[int, at_least(1, "streams of text read side by side")] = 32
@@ -156,6 +157,10 @@ def _check_together(c: LanguageModelConfig) -> None:
     if c.layers == 1 and c.dropout_layers:
         rule = "be 0 with one layer, which has none above it"
         raise _at_odds("dropout_layers", rule, c.dropout_layers, "Use dropout_output, or --layers 2.")
+    if c.cell == "rnn" and c.remember:
+        raise _at_odds("remember", "be 0 with rnn, which has no gates", c.remember, "Or --cell gru.")
+    if c.remember == 1:
+        raise _at_odds("remember", "be 0 or at least 2", c.remember, "Leave it out for torch's own start.")
     if c.optimiser != "sgd" and c.momentum:
         rule = f"be 0 with {c.optimiser}, which has its own"
         raise _at_odds("momentum", rule, c.momentum, "Leave it out, or --optimiser sgd.")

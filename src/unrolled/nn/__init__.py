@@ -13,6 +13,7 @@
     embedded                   an embedding and a layer as one, its first product looked up in a table
     held, stream, token_stream one step at a time
     conversion, switching      torch's layers into ours
+    remembering                a start from which gates remember
 
 The names below are the public ones.
 """
@@ -21,6 +22,7 @@ from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.conversion import convert
 from unrolled.nn.embedded import Embedded
 from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.remembering import remember
 from unrolled.nn.route import paths, reset_paths, torch_path
 from unrolled.nn.stream import Stream
 from unrolled.nn.token_stream import TokenStream
@@ -37,6 +39,7 @@ __all__ = [
     "TokenStream",
     "convert",
     "paths",
+    "remember",
     "reset_paths",
     "torch_path",
 ]

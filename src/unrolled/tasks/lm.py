@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from unrolled import nn
 from unrolled.config import LanguageModelConfig
 from unrolled.losses import cross_entropy, cross_entropy_t
 from unrolled.wirings import Dropouts, Sizes, TokenModel
@@ -42,6 +43,8 @@ def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
         if config.init:
             for weight in built.parameters():
                 torch.nn.init.uniform_(weight, -config.init, config.init)
+        for layer in built.layers if config.remember else ():
+            nn.remember(layer, config.remember)
     return built
 
 
