@@ -85,6 +85,24 @@ def test_what_is_saved_says_the_same(model: LanguageModel, tmp_path: Path) -> No
     assert list(again.generate("the", seed=3)) == list(model.generate("the", seed=3))
 
 
+def test_what_is_saved_has_a_card_of_what_is_known(model: LanguageModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "sea")
+    LanguageModel.load(tmp_path / "sea").save(tmp_path / "again")
+    fitted, loaded = ((tmp_path / name / "README.md").read_text() for name in ("sea", "again"))
+    results = "## On text that it has not seen\n"
+    assert (results in fitted, results in loaded) == (True, False)
+    assert "| this model | " in fitted
+    assert "updates, weights of update" in fitted
+    assert "training |" not in loaded
+    for card in (fitted, loaded):
+        assert "| model | GRU, 1 layer of 24, embedding 24 |\n" in card
+        assert "| vocabulary | 14 different characters |\n" in card
+        assert "\n\n\n" not in card
+        assert card.count("\n\n## Use\n") == 1
+        assert "{" not in card
+    assert loaded.startswith(fitted[:20])
+
+
 def test_paths_are_read_and_texts_are_taken_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "sea.txt"
     path.write_text(TEXT)

@@ -19,8 +19,9 @@ from unrolled import metrics
 from unrolled.config import LanguageModelConfig
 from unrolled.data import reading, splits
 from unrolled.errors import DataError, NotFittedError, note
+from unrolled.report import card
 from unrolled.report.answers import Foreseen, Judgement
-from unrolled.report.training import Display
+from unrolled.report.training import Display, ResultRow
 from unrolled.tasks import lm, sampling
 from unrolled.tasks.sampling import Choice
 from unrolled.training import keeping, language_model
@@ -98,7 +99,7 @@ class LanguageModel:
         return loaded
 
     def save(self, folder: str | Path) -> None:
-        """Writes a folder that `load` reads.
+        """Writes a folder that `load` reads, with a card that says what the model is.
 
         Raises:
             RunError: the folder is there.
@@ -106,7 +107,9 @@ class LanguageModel:
         """
         kept, folder = self._fitted(), Path(folder)
         config = structs.replace(kept.config, sources=())
-        keeping.write(RunFolder.create(configs.dumps(config), folder.name, folder.parent), kept)
+        made = RunFolder.create(configs.dumps(config), folder.name, folder.parent)
+        keeping.write(made, kept)
+        made.write_card(card.language_model(made.name, config, _about(kept), *self._results()))
 
     def generate(
         self,
@@ -185,6 +188,13 @@ class LanguageModel:
             for token, surprise, *expected in zip(named, [*surprises, None], tokens, shares, strict=False):
                 foreseen.append(Foreseen(token, surprise, _named(names, *expected)))
         return foreseen
+
+    def _results(self) -> tuple[tuple[ResultRow, ...], str]:
+        """What came of the training and how it ended, where this object has seen it."""
+        if self.outcome is None:
+            return (), ""
+        made = self.outcome
+        return made.rows, f"{made.updates:,} updates, weights of update {made.best_update:,}"
 
     def _fitted(self) -> Kept:
         if self._kept is None:
@@ -272,6 +282,18 @@ def _checked(ids: NDArray[Any], size: int) -> NDArray[Any]:
     if len(ids) and not 0 <= ids.min() <= ids.max() < size:
         raise DataError("the ids", f"lie below {size}", f"{ids.min()} to {ids.max()}", fix)
     return ids
+
+
+def _about(kept: Kept) -> list[tuple[str, str]]:
+    """What the model is, line by line."""
+    config, unit = kept.config, language_model.unit_of(kept.config)
+    layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
+    return [
+        ("task", f"language model: which {unit} comes next"),
+        ("vocabulary", f"{kept.tokenizer.size:,} different {unit}s"),
+        ("model", f"{config.cell.upper()}, {layers}, embedding {kept.model.sizes.embedding}"),
+        ("parameters", f"{lm.parameters(kept.model):,}, the same at any length of text"),
+    ]
 
 
 def _say_unknown(count: int, where: str) -> None:

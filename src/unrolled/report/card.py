@@ -13,19 +13,18 @@ def language_model(
     name: str,
     config: LanguageModelConfig,
     facts: Sequence[tuple[str, str]],
-    rows: Sequence[ResultRow],
-    ending: str,
+    rows: Sequence[ResultRow] = (),
+    ending: str = "",
 ) -> str:
     """The card of a language model, in Markdown, with the header that model hubs read.
 
     Args:
         facts: what is learned, from what and by what, as the box before the start says it.
-        rows: the result, the model first.
+        rows: the result, the model first; none where it is not known.
         ending: how the training ended, in a sentence without its stop.
     """
-    table = "\n".join(f"| {key} | {value} |" for key, value in facts)
-    results = "\n".join(_result(row) for row in sorted(rows, key=lambda row: row.bits_per_character))
-    unit = "byte" if config.tokens == "byte" else "character"
+    told = [*facts, ("training", ending)] if ending else facts
+    table = "\n".join(f"| {key} | {value} |" for key, value in told)
     return f"""---
 library_name: unrolled
 pipeline_tag: text-generation
@@ -39,16 +38,7 @@ A recurrent language model ({config.cell.upper()}), trained with unrolled {__ver
 | | |
 | --- | --- |
 {table}
-| training | {ending} |
-
-## On text that it has not seen
-
-The judged text had no part in training nor in the choice of these weights. Every number is of that same text.
-
-| | bits a {unit} | nats a token | perplexity | |
-| --- | ---: | ---: | ---: | --- |
-{results}
-
+{_results(rows, "byte" if config.tokens == "byte" else "character") if rows else ""}
 ## Use
 
 ```
@@ -67,6 +57,19 @@ print("".join(model.generate("...", length=200)))
 
 It knows the text it was trained on and nothing else: it repeats that text's habits, errors and prejudices,
 and what it writes is not to be taken for fact.
+"""
+
+
+def _results(rows: Sequence[ResultRow], unit: str) -> str:
+    lines = "\n".join(_result(row) for row in sorted(rows, key=lambda row: row.bits_per_character))
+    return f"""
+## On text that it has not seen
+
+The judged text had no part in training nor in the choice of these weights. Every number is of that same text.
+
+| | bits a {unit} | nats a token | perplexity | |
+| --- | ---: | ---: | ---: | --- |
+{lines}
 """
 
 
