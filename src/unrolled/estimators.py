@@ -79,7 +79,7 @@ class LanguageModel:
             sources = _sources(_parts(text, self.config), self.config, Path(place))
             config = structs.replace(self.config, sources=sources)
             with language_model.begun(config, None) as course, Display(quiet=not verbose) as display:
-                display.begin(course.facts())
+                display.begin(course.facts(), unit=language_model.unit_of(config))
                 self.outcome = course.run(display)
                 model = deepcopy(course.learner.model)
                 course.keeping.load_best(MODEL, model)

@@ -56,11 +56,51 @@ def test_without_a_terminal_there_are_whole_plain_lines(plain: Screen):
     assert "\x1b" not in said
     assert "\r" not in said
     assert f"  saved in  runs/{'x' * 100}\n" in said
-    assert " 25%  update 25 of 100  loss 2.000 nats, 2.885 bits" in said
+    assert " 25%  update 25 of 100  loss 2.000 nats, 2.885 bits a token" in said
     assert "1,234 tokens/s  1:02 left\n" in said
     assert "    once [bold]upon\n    a ␛[31mtime\n" in said
     assert "note: one thing\n" in said
     assert re.search(r"25 +0\.50 +2\.1000 +2\.0000 +2\.8854 +0:00  best\n", said)
+
+
+@pytest.mark.parametrize(
+    ("unit", "heads"),
+    [
+        ({}, ["nats a token", "bits a token"]),
+        ({"unit": "word"}, ["nats a word", "bits a word"]),
+        ({"unit": "character"}, ["nats a char", "bits a char"]),
+    ],
+)
+def test_headings_say_of_what_the_losses_are(plain: Screen, unit: dict[str, str], heads: list[str]):
+    plain.display.begin([("data", "book.txt")], **unit)
+    for update in (5, 10):
+        plain.display.evaluation(Evaluation(update, 0.5, 2.1, 2.0, best=True))
+    said = plain.progress.getvalue().splitlines()[2:]
+    head, per, *rows = said
+    assert head.split() == ["update", "epoch", "training", "held", "out", "held", "out", "time"]
+    assert re.split("  +", per.strip()) == [heads[0], *heads]
+    assert len(rows) == 2
+    assert rows[0].index("2.1000") + 6 == per.index(heads[0]) + len(heads[0]), (
+        "numbers stand below their unit"
+    )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_reading_is_shown_now_and_then_and_gives_way_to_the_box(monkeypatch, terminal: bool):
+    screen = Screen(monkeypatch, terminal)
+    with screen.display as display:
+        monkeypatch.setattr(training, "LINES" if not terminal else "LIVE", 1e9)
+        display.reading("count", 1_000_000)
+        assert screen.progress.getvalue() == "", "what is read at once is not spoken of"
+        monkeypatch.setattr(training, "LINES" if not terminal else "LIVE", 0)
+        display.reading("write train", 2_000_000)
+        assert "reading: write train, 2,000,000 characters" in screen.progress.getvalue()
+        display.begin([("data", "book.txt")])
+        said = screen.progress.getvalue()
+        assert "\r" in said.split("reading")[-1] or not terminal, "the line is gone before the box"
+    quiet = Screen(monkeypatch, terminal, quiet=True)
+    quiet.display.reading("count", 5)
+    assert quiet.progress.getvalue() == ""
 
 
 def test_terminal_has_a_box_and_a_bar_that_goes_away(monkeypatch):

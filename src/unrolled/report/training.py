@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, log
+from math import inf
 from textwrap import indent
 from time import monotonic
 from typing import Self
@@ -21,6 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from unrolled.metrics import bits
 from unrolled.report.wording import clock, visible
 
 LIVE, LINES = 0.2, 5.0
@@ -35,8 +36,10 @@ WIDEST = 100
 BAR = 20
 """Columns of the longest bar of the result."""
 
-ROW = "{:>10}{:>9}{:>11}{:>11}{:>11}{:>10}  "
+ROW = "{:>10}{:>9}{:>14}{:>14}{:>14}{:>10}  "
 """An evaluation: update, epoch, loss in training, held out, the same in bits, time."""
+
+HEAD = ("update", "epoch", "training", "held out", "held out", "time")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Progress:
 
     def __str__(self) -> str:
         return (
-            f"loss {self.loss:.3f} nats, {bits(self.loss):.3f} bits  learning rate {self.rate:.2g}  "
+            f"loss {self.loss:.3f} nats, {bits(self.loss):.3f} bits a token  rate {self.rate:.2g}  "
             f"gradient {self.gradient_norm:.2g}, clipped {self.clipped:.0%}"
         )
 
@@ -120,6 +123,7 @@ class Display:
         self._results = results or Console(highlight=False)
         self._live: Live | None = None
         self._has_head = False
+        self._unit = "token"
         self._started = self._shown = monotonic()
         self._sampled = -inf
         self._pending: list[tuple[int, Progress]] = []
@@ -136,9 +140,27 @@ class Display:
         """Whether a bar can move."""
         return self._progress.is_terminal and not self._progress.is_dumb_terminal
 
-    def begin(self, facts: Sequence[tuple[str, str]], title: str = "unrolled train lm") -> None:
-        """Shows the box: what is about to be trained, on what, how long, and where it is kept."""
+    def reading(self, doing: str, characters: int) -> None:
+        """Says how far a text is read that takes a while; `unrolled.data.Corpus.write` calls it."""
+        if self.quiet or monotonic() - self._shown < (LIVE if self.is_live else LINES):
+            return
+        self._shown = monotonic()
+        said = f"reading: {doing}, {characters:,} characters"
+        if self.is_live:
+            self._move(Text(f" {said}", style="dim"))
+        else:
+            self._say(said)
+
+    def begin(
+        self, facts: Sequence[tuple[str, str]], title: str = "unrolled train lm", unit: str = "token"
+    ) -> None:
+        """Shows the box: what is about to be trained, on what, how long, and where it is kept.
+
+        ``unit`` is what a token is, for the headings, as in `result`.
+        """
+        self._stop()
         self._started = self._shown = monotonic()
+        self._unit = unit
         if self.quiet:
             return
         if not self.is_live:
@@ -165,7 +187,7 @@ class Display:
         p, self._shown = mean(self._pending), monotonic()
         self._pending.clear()
         if self.is_live:
-            self._picture(p)
+            self._move(picture(p, min(WIDEST, self._progress.width)))
         else:
             done = f"{p.share:4.0%}  update {p.update:,} of {p.updates:,}"
             self._say(f"{done}  {p}  {p.tokens_per_second:,.0f} tokens/s  {clock(p.seconds_left)} left")
@@ -175,8 +197,9 @@ class Display:
         if self.quiet:
             return
         if not self._has_head:
-            names = ("update", "epoch", "training", "held out", "in bits", "time")
-            self._say(Text(ROW.format(*names).rstrip(), "dim"))
+            unit = _short(self._unit)
+            per = ("", "", f"nats a {unit}", f"nats a {unit}", f"bits a {unit}", "")
+            self._say(Text("\n".join(ROW.format(*names).rstrip() for names in (HEAD, per)), "dim"))
             self._has_head = True
         row = ROW.format(
             f"{e.update:,}",
@@ -231,11 +254,12 @@ class Display:
         """Prints above the bar; plain lines are never wrapped."""
         self._progress.print(what, soft_wrap=not self.is_live, markup=False)
 
-    def _picture(self, p: Progress) -> None:
+    def _move(self, what: RenderableType) -> None:
+        """Shows a picture at the bottom, in place of the one before."""
         if not self._live:
             self._live = Live(console=self._progress, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(picture(p, min(WIDEST, self._progress.width)), refresh=True)
+        self._live.update(what, refresh=True)
 
     def _stop(self) -> None:
         if self._live:
@@ -259,8 +283,11 @@ def comparison(rows: Sequence[ResultRow], unit: str, bar: int = 0) -> Table:
     table.add_column(no_wrap=True)
     if bar:
         table.add_column(no_wrap=True)
-    short = "char" if unit == "character" else unit
-    for head in (f"bits a\n{'byte' if unit == 'byte' else 'char'}", f"nats a\n{short}", "\nperplexity"):
+    for head in (
+        f"bits a\n{'byte' if unit == 'byte' else 'char'}",
+        f"nats a\n{_short(unit)}",
+        "\nperplexity",
+    ):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column()
     most = max(row.bits_per_character for row in rows)
@@ -289,6 +316,6 @@ def mean(reports: Sequence[tuple[int, Progress]]) -> Progress:
     return replace(reports[-1][1], **means)
 
 
-def bits(nats: float) -> float:
-    """Nats as bits."""
-    return nats / log(2)
+def _short(unit: str) -> str:
+    """What a token is, in a heading."""
+    return "char" if unit == "character" else unit
