@@ -16,7 +16,6 @@ from safetensors.numpy import load_file
 
 from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, reading
-from unrolled.data.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
 from unrolled.errors import DataError, RunError
 
 PLAY = "to be or not to be\n" * 40 + "that is the question\n" * 9 + "that is the question?"
@@ -134,13 +133,6 @@ def test_bytes_are_those_of_the_file(tmp_path: Path):
 def test_it_is_the_same_file_every_time(tmp_path: Path, config: LanguageModelConfig):
     first = written(tmp_path, config, tokens="word").path.read_bytes()
     assert written(tmp_path, config, tokens="word").path.read_bytes() == first
-
-
-def test_a_given_tokenizer_is_kept_whatever_the_config_says(tmp_path: Path, config: LanguageModelConfig):
-    for tokenizer in (CharTokenizer("be"), ByteTokenizer(), WordTokenizer(["be"])):
-        corpus = Corpus.write(tmp_path / "d", config, tokenizer)
-        assert corpus.tokenizer.digest == tokenizer.digest
-        assert corpus.tokenizer.name == tokenizer.name
 
 
 def test_it_remembers_whence_it_came(

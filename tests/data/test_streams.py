@@ -35,7 +35,7 @@ def test_a_window_has_inputs_and_targets_in_the_form_that_layers_take():
     assert window.ids.dtype == np.int64
     assert window.ids.flags.c_contiguous
     assert window.ids.shape == (9, 4)
-    np.testing.assert_array_equal(window.inputs + 1, window.targets)
+    np.testing.assert_array_equal(window.ids[:-1] + 1, window.ids[1:])
 
 
 def test_states_begin_with_an_epoch_where_they_are_carried_and_with_every_window_where_not():

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias, final
 
 import numpy as np
-from msgspec import structs
 from numpy.typing import NDArray
 
 from unrolled import storage
@@ -82,25 +81,20 @@ class Corpus:
         cls,
         path: str | Path,
         config: LanguageModelConfig,
-        tokenizer: Tokenizer | None = None,
         heard: Heard = _to_nobody,
     ) -> Corpus:
-        """Reads the text that the config names and writes its tokens, with a given or a new tokenizer.
+        """Reads the text that the config names and writes its tokens; ``heard`` is told how far it is.
 
         Raises:
             DataError: a source that cannot be read, or a part with fewer than two tokens.
             StorageError: the file cannot be written; none is left behind.
         """
         path = Path(path)
-        if tokenizer:
-            config = structs.replace(config, tokens=tokenizer.name)
         named = {"train": config.sources, "valid": config.valid_sources, "test": config.test_sources}
         with reading.spooled([source for part in PARTS for source in named[part]], path.parent) as readable:
             found = iter(readable)
             text = SplitText(config, {part: tuple(next(found) for _ in named[part]) for part in PARTS}, heard)
-            tokenizer = tokenizer or tokenizers.fit(
-                config.tokens, text.pieces("train", "fit"), config.vocabulary
-            )
+            tokenizer = tokenizers.fit(config.tokens, text.pieces("train", "fit"), config.vocabulary)
             sources = _sources(named, text, config.encoding)
             with storage.replacing(path) as file:
                 writer = _Writer(file, tokenizer, sources)

@@ -23,16 +23,6 @@ class Window(NamedTuple):
     ids: NDArray[np.int64]
     begins: bool
 
-    @property
-    def inputs(self) -> NDArray[np.int64]:
-        """``[T, B]``."""
-        return self.ids[:-1]
-
-    @property
-    def targets(self) -> NDArray[np.int64]:
-        """``[T, B]``."""
-        return self.ids[1:]
-
 
 class Streams:
     """A text cut into windows of ``length`` steps, ``batch`` of them side by side.

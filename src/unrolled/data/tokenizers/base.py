@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -149,11 +148,6 @@ class Tokenizer(abc.ABC):
             fix = "Take it from the run it belongs to, or train anew."
             raise RunError(str(path), "be a readable tokenizer", error, fix) from error
         return Tokenizer.loads(text, str(path))
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of `dumps`: equal for equal tokenizers only."""
-        return hashlib.sha256(self.dumps().encode()).hexdigest()
 
 
 def printable(character: str) -> str:
