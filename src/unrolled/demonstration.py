@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from pydoc_data.topics import topics
 
 from unrolled import config as configs
+from unrolled import storage
 from unrolled.config import LanguageModelConfig
 from unrolled.errors import OptionError
 from unrolled.report.training import Display
 from unrolled.tasks import sampling
 from unrolled.training import keeping, language_model
 from unrolled.training.language_model import Outcome
-from unrolled.training.run_folder import RunFolder, run_name
+from unrolled.training.run_folder import RunFolder, parent_folder, run_name
 
 PROMPT = "The "
 """What the sample at the end begins with."""
@@ -55,13 +54,12 @@ def run(seconds: float, seed: int, display: Display) -> Outcome:
     Raises:
         OptionError: ``seconds`` is not above 0.
     """
-    chosen = config(seconds, seed)
-    with tempfile.TemporaryDirectory() as place:
-        text = Path(place) / "python-manual.txt"
-        text.write_text(manual(), encoding="utf-8")
-        chosen = configs.override(chosen, {"sources": [str(text)]})
-        folder = RunFolder.create(configs.dumps(chosen), run_name("lm", str(text)))
-        outcome = language_model.train(chosen, folder, display)
+    name = run_name("lm", "python-manual.txt")
+    text = parent_folder() / name / "python-manual.txt"
+    chosen = configs.override(config(seconds, seed), {"sources": [str(text)]})
+    folder = RunFolder.create(configs.dumps(chosen), name)
+    storage.write(text, manual())
+    outcome = language_model.train(chosen, folder, display)
     if outcome.finished:
         kept = keeping.load(folder)
         choice = sampling.Choice(temperature=0.6)

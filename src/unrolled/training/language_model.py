@@ -67,11 +67,12 @@ class Course:
         unit = unit_of(config)
         sizes = [len(corpus.part(part)) for part in PARTS]
         uses = ", ".join(f"{size:,} to {use}" for size, use in zip(sizes, USES, strict=True))
+        different = self.tokenizer.size - (self.tokenizer.unknown is not None)
         layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
         about = [
             ("task", f"language model: which {unit} comes next"),
             ("data", " ".join(config.sources)),
-            ("tokens", f"{sum(sizes):,} {unit}s, {self.tokenizer.size:,} different ones"),
+            ("tokens", f"{sum(sizes):,} {unit}s, {different:,} different ones"),
             ("split", uses),
             (
                 "model",
@@ -102,7 +103,8 @@ class Course:
         """How long the training takes at the pace of a few updates on a copy."""
         config, at = self.config, self.learner.position
         if config.budget:
-            return f"{clock(config.budget)}, as the budget says"
+            left = clock(max(0.0, config.budget - at.seconds))
+            return f"{left}, what is left of the budget" if at.update else f"{left}, as the budget says"
         trial = Learner(config, self.tokenizer.size, self.learner.streams)
         trial.position.updates = 10**9
         seconds: list[float] = []
@@ -281,6 +283,8 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
         shown.begin(course.facts())
         at = course.learner.position
         total = "" if at.updates == UNKNOWN else f" of {at.updates:,}"
-        shown.note(f"going on after update {at.update:,}{total}")
+        ended = folder.card.exists()
+        going_on = f"going on after update {at.update:,}{total}"
+        shown.note(f"it had ended, after update {at.update:,}; it is judged anew" if ended else going_on)
         with folder.resumable():
             return course.run(shown)
