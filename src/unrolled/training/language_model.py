@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -209,17 +209,26 @@ def train(
         NonFiniteError: the loss is no number any more.
         StorageError: the disk is full.
     """
-    with begun(config, folder, is_new) as course, display or Display(quiet=True) as shown:
-        shown.begin(course.facts())
+    with display or Display(quiet=True) as shown, begun(config, folder, is_new, shown.reading) as course:
+        shown.begin(course.facts(), unit=unit_of(config))
         with folder.resumable() if folder else nullcontext():
             return course.run(shown)
 
 
+def _unheard(doing: str, characters: int) -> None:
+    """Tells nobody how far the reading is."""
+
+
 @contextmanager
-def begun(config: LanguageModelConfig, folder: RunFolder | None, is_new: bool = True) -> Generator[Course]:
+def begun(
+    config: LanguageModelConfig,
+    folder: RunFolder | None,
+    is_new: bool = True,
+    heard: Callable[[str, int], None] = _unheard,
+) -> Generator[Course]:
     """A course at its beginning: the text read, the vocabulary fitted, all of it written in the folder.
 
-    If that fails, a folder that ``is_new`` goes.
+    ``heard`` is told how far the reading is. If something fails, a folder that ``is_new`` goes.
 
     Raises:
         DataError: a text that cannot be read, is too short, or is to be learned from and judged.
@@ -231,7 +240,7 @@ def begun(config: LanguageModelConfig, folder: RunFolder | None, is_new: bool = 
             stack.enter_context(folder.lock())
         place = folder.path if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
-            corpus = Corpus.write(place / "data.safetensors", config)
+            corpus = Corpus.write(place / "data.safetensors", config, heard)
             _check_apart(corpus)
             course = Course(config, corpus, corpus.tokenizer, folder)
             room.check("train lm", course.memory())
@@ -280,7 +289,7 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
         corpus = Corpus.open(folder.data)
         course = Course(config, corpus, Tokenizer.load(folder.tokenizer), folder)
         course.keeping.restore(course.learner)
-        shown.begin(course.facts())
+        shown.begin(course.facts(), unit=unit_of(config))
         at = course.learner.position
         total = "" if at.updates == UNKNOWN else f" of {at.updates:,}"
         ended = folder.card.exists()

@@ -51,8 +51,9 @@ def dry_run(config: LanguageModelConfig, display: Display) -> Trial:
     with tempfile.TemporaryDirectory() as parent, display:
         brief = structs.replace(config, budget=0.0, patience=0)
         folder = RunFolder.create(configs.dumps(brief), "dry-run", Path(parent))
-        with language_model.begun(brief, folder) as course:
-            display.begin([fact for fact in course.facts() if fact[0] != "saved in"])
+        with language_model.begun(brief, folder, heard=display.reading) as course:
+            facts = [fact for fact in course.facts() if fact[0] != "saved in"]
+            display.begin(facts, unit=language_model.unit_of(config))
             course.learner.position.updates = DRY_UPDATES
             outcome = course.run(display)
         kept = keeping.load(folder)
