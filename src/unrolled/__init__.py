@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
     from unrolled.traces import Trace
-    from unrolled.tracing import trace
+    from unrolled.tracing import diagnose, trace
 
 __version__ = "0.1.0"
 
@@ -39,6 +39,7 @@ __all__ = [
     "cells",
     "convert",
     "demo",
+    "diagnose",
     "doctor",
     "evaluate",
     "generate",
@@ -61,6 +62,7 @@ _HOMES = {
     "bench": "api",
     "convert": "nn",
     "demo": "api",
+    "diagnose": "tracing",
     "doctor": "api",
     "evaluate": "api",
     "generate": "api",

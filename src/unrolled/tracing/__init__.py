@@ -5,6 +5,7 @@
     itemise.py   the itemised matrix
     models.py    what is said of the model
     assemble.py  from tapes to named arrays
+    diagnosing.py  what is wrong, where there is a model; the figures of a training
 
 `trace` is for any torch module with recurrent layers, `trace_run` for the models of our runs.
 """
@@ -26,6 +27,7 @@ from unrolled.nn.conversion import as_ours
 from unrolled.traces import Trace
 from unrolled.tracing import assemble, models
 from unrolled.tracing.assemble import Course
+from unrolled.tracing.diagnosing import diagnose, figures
 from unrolled.tracing.itemise import Ends, itemise
 from unrolled.tracing.keep import Keep, read
 from unrolled.tracing.record import Recorder
@@ -191,4 +193,4 @@ def _ends(recorder: Recorder, course: Course, gradients: Sequence[Tensor | None]
     return Ends([source for source, _ in used], [d for _, d in used], step_of)
 
 
-__all__ = ["KEEP", "Keep", "trace", "trace_run"]
+__all__ = ["KEEP", "Keep", "diagnose", "figures", "trace", "trace_run"]

@@ -62,9 +62,9 @@ class Signal:
 def signal(layer: LayerTrace) -> Signal:
     """How the gradient that a step's loss sends into a layer fades on its way back through the layer's state.
 
-    Some loss steps are followed back, each alone, to the full state s = (h, c) of every step before; what is
-    given is the median of ``|dL_s / ds_t| / |dL_s / ds_s|`` over them. Where ``dh_out`` was not kept, it is
-    `LayerTrace.signal`, of Jacobians or of the itemised matrix.
+    Some loss steps s are followed back, each alone; m is what the cell remembers by, c where there is one,
+    else h. What is given is the median of ``|dL_s / dm_t| / |dL_s / dm_s|`` over them. Where ``dh_out`` was
+    not kept, it is `LayerTrace.signal`, of Jacobians or of the itemised matrix.
 
     Raises:
         NotKeptError: what ran was not kept whole.
@@ -101,8 +101,8 @@ def _followed(layer: LayerTrace, b: int) -> list[Array]:
     pieces = np.zeros((tape.T, len(probes), entering.shape[1]), entering.dtype)
     for k, s in enumerate(probes):  # of length 1, so that nothing underflows sooner than it must
         pieces[s, k] = entering[s] / np.abs(entering[s]).max()
-    back = dataclasses.replace(tape, walk=Walk(probes + 1, _repeated(tape, len(probes))))
-    back.arrays = dict(tape.arrays)
+    walk = Walk(probes + 1, _repeated(tape, len(probes)))
+    back = dataclasses.replace(tape, walk=walk, arrays=dict(tape.arrays))
     without = ("dx", *(f"d{name}" for name in tape.params))
     kept = ("dh", "dc") if "c" in tape.cell.states else ("dh",)
     unroll.backward(back, pieces, keep=kept, without=without)
@@ -123,20 +123,16 @@ def _repeated(tape: Tape[Cell], n: int) -> Array | None:
 
 
 def _lengths(tape: Tape[Cell]) -> Array:
-    """The length of the gradient of the full state that leaves each step.
+    """The length of the gradient of what leaves each step: of c where there is one, else of h.
 
-    An LSTM's ``dc`` on the tape has the way through h in it; what is left without that is the state's own.
+    The tape's ``dc`` is whole, with the way through h in it, so it is in the same unit at every distance; in
+    (h, c) the loss would enter by h and go on by c, and that change of unit would look like a loss of signal.
 
     Shapes:
         result: ``[T, n]``.
     """
-    dh = tape.dh.astype(np.float64)
-    squares = np.square(dh).sum(axis=2)
-    if "c" in tape.cell.states:
-        of_m = dh @ tape.params["W_hr"] if "W_hr" in tape.params else dh
-        through_h = of_m * tape.gate("o") * (1 - np.tanh(tape.c[1:]) ** 2)
-        squares += np.square(tape.dc - through_h).sum(axis=2)
-    return np.sqrt(squares)
+    dm = tape.dc if "c" in tape.cell.states else tape.dh
+    return np.linalg.norm(dm.astype(np.float64), axis=2)  # whose squares float32 could not hold
 
 
 # ------------------------------------------------------------------------------------- gates and units
@@ -147,6 +143,11 @@ def real(layer: LayerTrace) -> Array:
     lengths = layer.arrays.get("lengths")
     steps = np.arange(layer.first_step, layer.first_step + layer.T)[:, None]
     return np.broadcast_to(True if lengths is None else steps < lengths, (layer.T, layer.B))
+
+
+def edge() -> float:
+    """The pre-activation from which tanh is flat: its slope is 1 - tanh²."""
+    return float(np.arctanh(np.sqrt(1 - limit("flat"))))
 
 
 @dataclass(frozen=True)
@@ -171,10 +172,10 @@ def flat(layer: LayerTrace) -> list[Flat]:
         NotKeptError: the gates were not kept.
     """
     there, name = real(layer), layer.cell.name
-    tanh_edge = np.sqrt(1 - limit("flat"))  # the slope is 1 - tanh²
-    sigmoid_edge = (1 + tanh_edge) / 2  # the slope is σ (1 - σ), of which there is 1/4 at most
-    edges = {gate: (-tanh_edge, tanh_edge) for gate in TANH.get(name, ())}
-    edges |= {gate: (1 - sigmoid_edge, sigmoid_edge) for gate in SIGMOID.get(name, ())}
+    tanh_edge = np.tanh(edge())
+    sigmoid_edge = (1 + tanh_edge) / 2  # σ(2a) = (1 + tanh a) / 2, and the slopes have the same shape
+    edges = dict.fromkeys(TANH.get(name, ()), (-tanh_edge, tanh_edge))
+    edges |= dict.fromkeys(SIGMOID.get(name, ()), (1 - sigmoid_edge, sigmoid_edge))
     found: list[Flat] = []
     for gate, (low, high) in edges.items():
         values = layer.gate(gate)[there] if gate != "h" else layer.output[there]

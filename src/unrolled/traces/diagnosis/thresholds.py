@@ -17,7 +17,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "gone": Threshold(
         0.01,
         "share of the gradient",
-        "What arrives with a hundredth of its length changes a weight a hundred times less than what is near.",
+        "What arrives with a hundredth of its length moves a weight a hundred times less than what is near.",
     ),
     "half": Threshold(0.5, "share of the gradient", "Half: what a half-life is."),
     "of window": Threshold(
@@ -37,7 +37,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "flat": Threshold(
         0.04,
         "share of the largest slope",
-        "A gradient passes with a 25th of what it has at most: σ above 0.99 or below 0.01, |tanh| above 0.98.",
+        "A gradient passes with a 25th of the most there is: σ above 0.99 or below 0.01, |tanh| above 0.98.",
     ),
     "saturated": Threshold(0.5, "share of the values", "More than half the time nothing gets through."),
     "saturated much": Threshold(0.9, "share of the values", "Almost nothing gets through at any time."),
@@ -49,7 +49,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "seen": Threshold(
         100,
         "values of a unit",
-        "A unit that speaks at 3 steps in 100 is silent through 100 of them once in 20 times (0.97^100 = 0.05).",
+        "A unit that speaks at 3 in 100 is silent through 100 of them once in 20 times (0.97^100 = 0.05).",
     ),
     "dead": Threshold(0.1, "share of the units", "Fewer are lost in the choice of the layer's size."),
     "dead much": Threshold(0.5, "share of the units", "Half of what is computed is for nothing."),
@@ -61,7 +61,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "share of the loss without memory",
         "A fiftieth is what another seed changes; so small a gain is no evidence of memory.",
     ),
-    "tokens": Threshold(100, "tokens", "The mean of fewer differences has too wide an error to be judged by."),
+    "tokens": Threshold(100, "tokens", "The mean of fewer differences is too uncertain to be judged by."),
     "cut off": Threshold(
         0.1,
         "share of the gradient",

@@ -1,0 +1,260 @@
+"""The rules: from figures to findings. Each gives a finding, or None where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from unrolled.cells import Array
+from unrolled.traces import through_time
+from unrolled.traces.diagnosis import remedies
+from unrolled.traces.diagnosis.figures import KEEPS, Flat, Signal
+from unrolled.traces.diagnosis.finding import Figure, Finding, Severity, finite, number
+from unrolled.traces.diagnosis.thresholds import limit
+from unrolled.traces.layer import LayerTrace
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is known of the task besides the trace.
+
+    Units: both in steps; None where unknown.
+
+    Attributes:
+        window: how many steps gradients go back through in training.
+        distance: how far back the task needs what it has read.
+    """
+
+    window: int | None
+    distance: int | None
+
+
+class Clipping(NamedTuple):
+    """How often gradients were clipped.
+
+    Attributes:
+        share: of the updates; norm: the gradients' mean norm before clipping, None where unknown.
+    """
+
+    share: float
+    norm: float | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, float]]) -> Self:
+        """From the rows of a run's ``metrics.jsonl``.
+
+        Example:
+            >>> Clipping.of([{"clipped": 1.0, "gradient_norm": 3.0}, {"valid_loss": 2.0}])
+            Clipping(share=1.0, norm=3.0)
+        """
+        told = [row for row in rows if "clipped" in row]
+        return cls(*(float(np.mean([row[name] for row in told])) for name in ("clipped", "gradient_norm")))
+
+
+def vanishing(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
+    """The signal is gone before the distance that the task needs, or in the first quarter of the window."""
+    window = task.window or layer.T
+    if task.distance is None:
+        if min(window, signal.seen) < limit("steps"):
+            return None
+        least, severity = limit("of window") * window, "warning"
+    else:
+        least, severity = task.distance, "severe"
+    if signal.reach >= least:
+        return None
+    steps = number(signal.reach)
+    says = f"The gradient of a step's loss is down to 1 % of its length {steps} steps back. "
+    if task.distance is None:
+        says += (
+            f"The window is of {window}. Whether that costs anything depends on the task: what it does "
+            "not need from further back is not missed. Say distance=… to have it judged."
+        )
+    else:
+        says += f"What lies {task.distance} steps back, which the task needs, can hardly be learned."
+    figures = (
+        Figure("reach (1 % is left)", finite(signal.reach), "steps", least, "below"),
+        Figure("half-life", finite(signal.half_life), "steps"),
+        *_keeping(layer),
+    )
+    remedy = remedies.remember(layer, task.distance or window)
+    return Finding("vanishing", layer.name, severity, says, figures, _fading(layer), (remedy,))
+
+
+def exploding(layer: LayerTrace, signal: Signal) -> Finding | None:
+    """A gradient grows a hundred times on its way back."""
+    distance = signal.farthest
+    most = signal.at(distance)
+    if most < limit("grown"):
+        return None
+    severity = "severe" if most >= limit("grown much") else "warning"
+    says = (
+        f"The gradient of a loss is {number(most)} times as long {distance} steps back as where it set out. "
+        "What happened long ago outweighs what is near, and a clipped update hears nothing else."
+    )
+    W_norm = through_time.norm(layer.W_hh.T)
+    figures = (
+        Figure("longest gradient on the way", most, "times", limit("grown"), "above"),
+        Figure("growth of a step", most ** (1 / distance), "times"),
+        Figure("|W_hh|", W_norm, "times"),
+    )
+    cause = f"recurrent weights that lengthen what goes through them, by up to {number(W_norm)} at a step."
+    return Finding("exploding", layer.name, severity, says, figures, cause, (remedies.shorten(layer),))
+
+
+def not_finite(layer: LayerTrace) -> Finding | None:
+    """States or gradients are no numbers any more."""
+    names = [name for name, array in layer.arrays.items() if not np.isfinite(array).all()]
+    if not names:
+        return None
+    says = f"There is NaN or infinity in {', '.join(names)}: nothing else can be said of the layer."
+    figures = (Figure("arrays that are not finite", len(names), "arrays", 0, "above"),)
+    remedy = remedies.shorten(layer)
+    return Finding(
+        "exploding", layer.name, "severe", says, figures, "weights that grew too large.", (remedy,)
+    )
+
+
+def short_window(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
+    """Gradients are cut off while there is much left of them, or before they come to where they should.
+
+    Not where they explode: there the window is not what is wrong.
+    """
+    window = task.window
+    if window is None:
+        return None
+    moves = "more of the gradient lies within the window"
+    if task.distance is not None and task.distance >= window:
+        says = (
+            f"Gradients go back through {window} steps, and the task needs what lies {task.distance} steps "
+            "back. Nothing teaches the network to keep it."
+        )
+        figures = (Figure("window", window, "steps", task.distance, "below"),)
+        remedy = remedies.lengthen(_power(2 * task.distance), moves)
+        cause = "a window shorter than the distance."
+        return Finding("short window", layer.name, "severe", says, figures, cause, (remedy,))
+    if signal.seen < window - 1 or signal.at(signal.farthest) >= limit("grown"):
+        return None
+    left = signal.at(window - 1)
+    if not limit("cut off") <= left:
+        return None
+    says = (
+        f"After {window} steps, where the window ends, {left:.0%} of a loss's gradient is left and is cut "
+        "off. The network carries further than it is taught to."
+    )
+    figures = (Figure("left at the window's edge", left, "of the gradient", limit("cut off"), "above"),)
+    cause = "a window shorter than the network's memory."
+    enough = through_time.falls_below(signal.left, limit("cut off"))
+    remedy = remedies.lengthen(_power(enough if np.isfinite(enough) else 2 * signal.seen), moves)
+    return Finding("short window", layer.name, "warning", says, figures, cause, (remedy,))
+
+
+def saturated(layer: LayerTrace, gates: list[Flat]) -> Finding | None:
+    """A gate lies where its function is flat, more than half of the time."""
+    worst = max(gates, key=lambda gate: gate.harmful, default=None)
+    if worst is None or worst.harmful <= limit("saturated"):
+        return None
+    severity: Severity = "severe" if worst.harmful > limit("saturated much") else "warning"
+    bad = [gate for gate in gates if gate.harmful > limit("saturated")]
+    names = ", ".join(gate.gate for gate in bad)
+    says = (
+        f"{names}: more than half of the values lie at an end of their range, where a change of what "
+        "comes in changes next to nothing. They switch and do not weigh, and learn slowly."
+    )
+    figures = tuple(
+        Figure(
+            f"{gate.gate} saturated ({gate.low:.0%} low, {gate.high:.0%} high)",
+            gate.harmful, "of the values", limit("saturated"), "above",
+        )
+        for gate in bad
+    )  # fmt: skip
+    cause = "weights or inputs so large that the gates have no middle."
+    return Finding("saturated", layer.name, severity, says, figures, cause, (remedies.calm(layer),))
+
+
+def dead(layer: LayerTrace, units: list[int], of: int) -> Finding | None:
+    """Units that say the same at every step of what was read."""
+    share = len(units) / of
+    if share < limit("dead"):
+        return None
+    severity: Severity = "severe" if share >= limit("dead much") else "warning"
+    shown = ", ".join(map(str, units[:8])) + (", …" if len(units) > 8 else "")
+    says = f"{len(units)} of {of} units never change over all that was read: {shown}. They carry nothing."
+    cause = "updates so large that they pushed the units to where no gradient brings them back."
+    if layer.cell.name == "rnn_relu":
+        cause = "pre-activations below 0 at every step, where relu passes no gradient: nothing revives them."
+    figures = (Figure("units that never change", share, "of the units", limit("dead"), "above"),)
+    remedy = remedies.revive(layer, units)
+    return Finding("dead", layer.name, severity, says, figures, cause, (remedy,))
+
+
+def clipped(clipping: Clipping) -> Finding | None:
+    """The limit on the gradient holds at nearly every update."""
+    if clipping.share < limit("clipped"):
+        return None
+    says = (
+        f"{clipping.share:.0%} of the updates were clipped. The gradient's length no longer counts: with sgd "
+        "every step is as long as the rate times the limit; Adam, which divides by that length, mostly "
+        "does not mind."
+    )
+    norm = () if clipping.norm is None else (Figure("mean norm of the gradient", clipping.norm, ""),)
+    figures = (Figure("clipped", clipping.share, "of the updates", limit("clipped"), "above"), *norm)
+    proposed = () if clipping.norm is None else (remedies.loosen(clipping.norm),)
+    cause = "a limit below the usual length of the gradient."
+    return Finding("clipped", "", "warning", says, figures, cause, proposed)
+
+
+def memory_unused(loss: float, memoryless: float, error: float, window: int) -> Finding | None:
+    """Taking the memory away, at every step, costs next to nothing.
+
+    Units: nats a token; ``error`` is the standard error of their difference.
+    """
+    gain = memoryless - loss
+    least = limit("gain") * memoryless
+    if gain + 2 * error >= least:
+        return None
+    says = (
+        f"Without memory the loss is {memoryless:.3f} nats a token, with it {loss:.3f}: the network does as "
+        "well if it forgets everything at every step. So it is none but in name, on this text."
+    )
+    figures = (
+        Figure("gain by memory", gain, "nats a token", least, "below"),
+        Figure("its standard error", error, "nats a token"),
+    )
+    cause = "too little training, a window too short to learn from, or a text whose tokens do not depend on "
+    cause += "those before the last."
+    remedy = remedies.lengthen(_power(max(64, 2 * window)), "the gain by memory becomes larger")
+    return Finding("memory unused", "", "warning", says, figures, cause, (remedy,))
+
+
+def _keeping(layer: LayerTrace) -> tuple[Figure, ...]:
+    """The figures that say why a signal fades."""
+    if layer.cell.name in KEEPS:
+        gate = KEEPS[layer.cell.name]
+        return (Figure(f"{gate}, the gate that keeps the state, in the mean", _mean(layer.gate(gate)), ""),)
+    if "W_hh" not in layer.arrays:
+        return ()
+    return (Figure("|W_hh|", through_time.norm(layer.W_hh.T), "times"),)
+
+
+def _mean(array: Array) -> float:
+    return float(array.mean())
+
+
+def _fading(layer: LayerTrace) -> str:
+    """Why a signal fades."""
+    if layer.cell.name in KEEPS:
+        gate = KEEPS[layer.cell.name]
+        mean = _mean(layer.gate(gate))
+        return f"the gate {gate} keeps {mean:.0%} of the state at a step in the mean, and lets the rest go."
+    return (
+        "the gradient goes through W_hh and the slope of the non-linearity at every step; without gates "
+        "nothing keeps that product near 1."
+    )
+
+
+def _power(steps: float) -> int:
+    """The next power of two."""
+    return 2 ** int(np.ceil(np.log2(max(2, steps))))
