@@ -2,7 +2,7 @@
 
     keep.py      what is kept
     record.py    the recorder of our layers' calls: their tapes are the trace
-    itemise.py   the itemised matrix
+    items.py     the itemised matrix
     models.py    what is said of the model
     assemble.py  from tapes to named arrays
     diagnosing.py  what is wrong, where there is a model; the figures of a training
@@ -28,7 +28,7 @@ from unrolled.traces import Trace
 from unrolled.tracing import assemble, models
 from unrolled.tracing.assemble import Course
 from unrolled.tracing.diagnosing import diagnose, figures
-from unrolled.tracing.itemise import Ends, itemise
+from unrolled.tracing.items import Ends, itemise
 from unrolled.tracing.keep import Keep, read
 from unrolled.tracing.record import Recorder
 

@@ -6,7 +6,7 @@ gradients go back at once (`torch.autograd.grad` with is_grads_batched), they go
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +21,11 @@ from unrolled.cells import Array, Cell
 from unrolled.errors import OptionError
 from unrolled.nn import route
 from unrolled.nn.compiled import Call, noise_of
-from unrolled.nn.gradient import Once
+from unrolled.nn.gradient import once
 from unrolled.nn.plan import five
 from unrolled.nn.recurrent import Recurrent
 from unrolled.tape import Engine, Tape, Walk
-from unrolled.tracing.itemise import Items
+from unrolled.tracing.items import Items
 from unrolled.tracing.keep import Keep
 
 NAMES = ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")
@@ -117,7 +117,7 @@ class Recorder:
                 )
                 self.recordings.append(recording)
                 given = (*(state[k] for state in states), *(weight for weight in own if weight is not None))
-                output, *end = Recorded.apply(recording, self.anchor, x, *given)
+                output, *end = _record(recording, self.anchor, x, *given)
                 outputs.append(output)
                 ends.append(end)
             self._runs += 1
@@ -164,53 +164,58 @@ class Recorded(Function):
         Shapes:
             upstream: of what it gave.
         """
-        _ = ctx.saved_tensors
-        return None, None, *Back.apply(ctx.recording, ctx.needs_input_grad[2:], *upstream)
+        arguments = ctx.recording, ctx.needs_input_grad[2:], ctx.saved_tensors, upstream
+        if ctx.recording.items.rows is None:
+            return None, None, *once(_back, *arguments)
+        return None, None, *Many.apply(*arguments[:2], *upstream)
 
 
-class Back(Function):
-    """Back over a tape: once, for the trace, or with many gradients at a time, for the itemised matrix."""
+_record: Callable[..., tuple[Tensor, ...]] = super(Function, Recorded).apply  # pyright: ignore
+"""`Recorded.apply` without its preparation for the transforms of torch.func, which see no call of ours."""
+
+
+def _back(
+    recording: Recording, needs: Sequence[bool], saved: Sequence[Tensor], upstream: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Back over a tape, for the trace: the gradients of x, the initial states and the weights."""
+    del saved  # asked for alone, so that torch notices an edit in place
+    tape = recording.tape
+    names = ("x", *(f"{state}_0" for state in tape.cell.states), *tape.params)
+    wanted = {f"d{name}" for name, need in zip(names, needs, strict=True) if need} | {*recording.keep}
+    fill_in(recording, upstream, wanted)
+    got = [
+        torch.from_numpy(tape.arrays[f"d{name}"]) if need else None
+        for name, need in zip(names, needs, strict=True)
+    ]
+    # Torch adds further gradients to a tensor that nobody else holds in its own memory, the tape's.
+    recording.handed_out.extend(d for d in got if d is not None)
+    return tuple(got)
+
+
+class Many(Function):
+    """Back over a tape with one piece of the loss's gradient, or with many at a time."""
 
     @staticmethod
     def forward(
         recording: Recording, needs: Sequence[bool], *upstream: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        """The gradients of x, the initial states and the weights.
+        """The gradients of x, the initial states and the weights; those of the weights nobody asks for.
 
         Shapes:
             upstream: as in `Recorded.backward`.
         """
-        if recording.items.rows is not None:
-            got = _many(recording, needs, [None if d is None else d[None] for d in upstream])
-            return tuple(None if d is None else d[0] for d in got)
-        tape = recording.tape
-        names = ("x", *(f"{state}_0" for state in tape.cell.states), *tape.params)
-        wanted = {f"d{name}" for name, need in zip(names, needs, strict=True) if need} | {*recording.keep}
-        fill_in(recording, upstream, wanted)
-        got = [torch.from_numpy(tape.arrays[f"d{name}"]) if need else None
-               for name, need in zip(names, needs, strict=True)]  # fmt: skip
-        # Torch adds further gradients to a tensor that nobody else holds in its own memory, the tape's.
-        recording.handed_out.extend(d for d in got if d is not None)
-        return tuple(got)
+        got = _many(recording, needs, [None if d is None else d[None] for d in upstream])
+        return tuple(None if d is None else d[0] for d in got)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Nothing is needed later."""
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, ...]:
-        """Refuses.
-
-        Raises:
-            UnavailableError: always.
-        """
-        return Once.backward(ctx, *upstream)
-
-    @staticmethod
     def vmap(  # pyright: ignore[reportIncompatibleMethodOverride]
         info: Any, in_dims: tuple[Any, ...], recording: Recording, needs: Sequence[bool], *upstream: Any
     ) -> tuple[Any, Any]:
-        """The same for many upstream gradients side by side, of which weights are told nothing.
+        """The same for pieces side by side.
 
         Shapes:
             upstream: as in `forward`, with an axis more at ``in_dims``.
@@ -261,7 +266,7 @@ def array(tensor: Tensor) -> Array:
     Shapes:
         any.
     """
-    return tensor.detach().resolve_neg().numpy()
+    return (tensor.resolve_neg() if tensor.is_neg() else tensor).detach().numpy()
 
 
 def _new_tape(

@@ -1,8 +1,8 @@
 """The itemised matrix: what the loss of each single step sends back to each state.
 
 The gradient of the loss with respect to the model's output is cut into one piece a step, and all pieces go
-back side by side. Over the tape of a sequence the kernels take them together, each as a row of its own that
-begins at the last step it has anything at: the triangle below the diagonal is all that is computed.
+back side by side. Over the tape of a sequence the kernels take some of them together, as rows of a batch, and
+begin at the last step that one of them has anything at: little more than the triangle is computed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from unrolled.cells import Array, Cell
 from unrolled.errors import note
 from unrolled.tape import Tape, Walk
 
-AT_ONCE = 2**24
-"""Numbers of the pieces that go back side by side."""
+AT_ONCE, AT_MOST = 2**20, 2**24
+"""Numbers of an array that go back side by side: near the processor, or as many as 32 pieces have, if fewer."""
+
+BLOCK = 16
+"""Steps that are looked at together for whether they have anything."""
 
 
 class Items:
@@ -85,16 +88,19 @@ class Items:
             ends = {
                 s: np.ascontiguousarray(d[:, b]) for s, d in zip(states, final, strict=False) if d is not None
             }
-            pieces = None if dh_out is None else np.ascontiguousarray(dh_out[:, :, b].swapaxes(0, 1))
-            one = _alone(tape, b, None if ends else pieces)
+            pieces = None if dh_out is None else dh_out[:, :, b].swapaxes(0, 1)
+            steps = tape.T
+            if pieces is not None and not ends and not tape.walk.reverse:
+                steps = _end(pieces)  # behind it, nothing goes back
+                pieces = pieces[:steps]
+            one = _alone(tape, b, steps)
             unroll.backward(one, pieces, ends, keep=("dh",), without=without)
-            dh = one.dh
-            self._squares[self.rows] += np.einsum("tnr,tnr->nt", dh, dh, dtype=np.float64)
-            self._total[:, b] += dh.sum(axis=1, dtype=np.float64)
+            self._squares[self.rows, : one.T] += np.einsum("tnr,tnr->nt", one.dh, one.dh)
+            self._total[: one.T, b] += np.matmul(np.ones(n, one.dh.dtype), one.dh)
             for of_all, s in zip(initial, states, strict=True):
                 of_all[:, b] = one.arrays[f"d{s}_0"]
             if dx is not None:
-                dx[:, :, b] = one.dx.swapaxes(0, 1)
+                dx[:, : one.T, b] = one.dx.swapaxes(0, 1)
         return [dx, *initial]
 
 
@@ -116,18 +122,21 @@ class Ends:
         """How many pieces there are."""
         return 1 if self.step_of is None else int(self.step_of.max()) + 1
 
-    def pieces(self, first: int, end: int) -> list[Tensor]:
+    def pieces(self, first: int, end: int) -> tuple[Tensor, ...]:
         """The gradients of the loss of steps first … end - 1, each by itself.
 
         Shapes:
-            gives for each output ``[end - first, …]``.
+            gives for each output ``[…, end - first]``; in memory, the pieces stand behind the first axis.
         """
-        steps = torch.arange(first, end)
-        is_last = steps == self.steps - 1
-        masks = [is_last.view(-1, *[1] * d.dim()) for d in self.gradients]
-        if self.step_of is not None:
-            masks[0] = steps.view(-1, *[1] * self.step_of.dim()) == self.step_of
-        return [d * mask for d, mask in zip(self.gradients, masks, strict=True)]
+        found: list[Tensor] = []
+        for k, d in enumerate(self.gradients):
+            behind = min(1, d.dim())  # so that the pieces of a step lie side by side
+            steps = torch.arange(first, end).view(-1, *[1] * (d.dim() - behind))
+            own = steps == self.steps - 1
+            if k == 0 and self.step_of is not None:
+                own = self.step_of.unsqueeze(behind) == steps
+            found.append((d.unsqueeze(behind) * own).movedim(behind, -1))
+        return tuple(found)
 
 
 def itemise(items: Sequence[tuple[Items, Tape[Cell]]], anchor: Tensor, ends: Ends) -> None:
@@ -142,7 +151,7 @@ def itemise(items: Sequence[tuple[Items, Tape[Cell]]], anchor: Tensor, ends: End
         return
     largest = max(ends.outputs[0].numel(), *(tape.h.size for _, tape in items))
     try:
-        _send(items, anchor, ends, max(1, AT_ONCE // largest))
+        _send(items, anchor, ends, max(1, AT_ONCE // largest, min(32, AT_MOST // largest)))
     except RuntimeError as error:  # an operation of the model has no rule for many at once
         note(f"the itemised matrix is computed step by step, because: {error}")
         for of_layer, tape in items:
@@ -163,28 +172,39 @@ def _send(items: Sequence[tuple[Items, Tape[Cell]]], anchor: Tensor, ends: Ends,
         for of_layer, _ in items:
             of_layer.rows = slice(first, end)
         if at_once:
-            torch.func.vmap(send)(tuple(pieces))
+            torch.func.vmap(send, in_dims=-1)(pieces)
         else:
-            send(tuple(piece[0] for piece in pieces))
+            send(tuple(piece[..., 0] for piece in pieces))
     for of_layer, _ in items:
         of_layer.rows = None
 
 
-def _alone(tape: Tape[Cell], b: int, pieces: Array | None) -> Tape[Cell]:
-    """Sequence b of a tape; with a length for each of ``pieces``: no step behind the last that it has is run.
+def _alone(tape: Tape[Cell], b: int, T: int) -> Tape[Cell]:
+    """The first T steps of sequence b of a tape.
 
     Shapes:
-        pieces: ``[T, n, R]``, or None where the final states have a gradient too.
+        gives one of batch 1.
     """
-    needed = tape.cell.kept("W_hr" in tape.params)
-    arrays = {name: np.ascontiguousarray(tape.arrays[name][:, b : b + 1]) for name in needed}
-    arrays |= {f"{s}_0": tape.arrays[f"{s}_0"][b : b + 1] for s in tape.cell.states}
+
+    def row(array: Array, steps: int) -> Array:
+        return np.ascontiguousarray(array[:steps, b : b + 1])
+
     lengths, reset = tape.walk.lengths, tape.walk.reset
-    lengths = None if lengths is None else lengths[b : b + 1]
-    if pieces is not None and not tape.walk.reverse:
-        there: Array = np.any(pieces, axis=2)
-        last = np.where(there.any(axis=0), tape.T - there[::-1].argmax(axis=0), 0)
-        lengths = last if lengths is None else np.minimum(last, lengths)
-    reset = None if reset is None else np.ascontiguousarray(reset[:, b : b + 1])
-    x = np.ascontiguousarray(tape.x[:, b : b + 1])
-    return dataclasses.replace(tape, x=x, walk=Walk(lengths, reset, tape.walk.reverse), arrays=arrays)
+    lengths = None if lengths is None else np.minimum(lengths[b : b + 1], T)
+    walk = Walk(lengths, None if reset is None else row(reset, T), tape.walk.reverse)
+    needed = tape.cell.kept("W_hr" in tape.params)
+    arrays = {name: row(tape.arrays[name], T + (name in tape.cell.states)) for name in needed}
+    arrays |= {f"{s}_0": tape.arrays[f"{s}_0"][b : b + 1] for s in tape.cell.states}
+    return dataclasses.replace(tape, x=row(tape.x, T), walk=walk, arrays=arrays)
+
+
+def _end(pieces: Array) -> int:
+    """A number of steps behind which nothing stands, to the next multiple of `BLOCK`.
+
+    Shapes:
+        pieces: ``[T, ...]``.
+    """
+    end = len(pieces)
+    while end and not pieces[(end - 1) // BLOCK * BLOCK : end].any():
+        end = (end - 1) // BLOCK * BLOCK
+    return end
