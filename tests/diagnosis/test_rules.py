@@ -13,6 +13,7 @@ from unrolled.errors import OptionError
 from unrolled.traces import Trace
 from unrolled.traces.diagnosis import THRESHOLDS, Clipping, Diagnosis, Finding
 from unrolled.traces.diagnosis import diagnose as from_trace_alone
+from unrolled.traces.diagnosis import figures as figures_of
 
 SEEDS = [0, 1, 2]
 GATED = ["lstm", "gru"]
@@ -134,6 +135,19 @@ def test_numbers_that_are_none_any_more_are_severe():
     found = only(unrolled.diagnose(Trace(arrays, trace.facts)), "exploding")
     assert found.severity == "severe"
     assert "infinity in dh" in found.says
+    assert "mul_" in found.remedies[0].python
+    arrays["l0/W_hh"] = np.full_like(arrays["l0/W_hh"], np.nan)
+    found = only(unrolled.diagnose(Trace(arrays, trace.facts)), "exploding")
+    assert found.remedies[0].python.startswith("unrolled.train"), "there is nothing to scale"
+
+
+def test_what_float32_cannot_hold_is_still_a_figure():
+    made = scaled("gru", 1, 12.0)
+    diagnosis = unrolled.diagnose(traced(made, noise(steps=600)))
+    assert only(diagnosis, "exploding").severity == "severe"
+    found = figures_of(traced(made, noise(steps=600)))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["l0"]["signal"][-1][1] > 1e30
 
 
 # ----------------------------------------------------------------------------------- saturated, dead
@@ -227,6 +241,31 @@ def test_a_memory_that_is_worth_nothing():
     assert not unrolled.diagnose(trace, memoryless=loss * 1.1).named("memory unused")
 
 
+def with_losses(loss_t: np.ndarray) -> Trace:
+    trace = traced(layer("gru", 0))
+    return Trace(
+        {name: array.copy() for name, array in trace.arrays.items()} | {"loss_t": loss_t}, trace.facts
+    )
+
+
+def test_a_gain_by_memory_that_chance_may_have_hidden_is_not_judged():
+    """No gain in the mean; over 200 tokens the error is 0.5 / 14 = 0.035, nearly as wide as the limit 0.04."""
+    loss_t = np.full((100, 2), 2.0)
+    spread = np.where(np.arange(200) % 2, 0.5, -0.5).reshape(100, 2)
+    trace = with_losses(loss_t)
+    assert not unrolled.diagnose(trace, memoryless=loss_t + spread).named("memory unused")
+    assert unrolled.diagnose(trace, memoryless=loss_t + spread / 10).named("memory unused")
+    assert not unrolled.diagnose(trace, memoryless=loss_t + 0.1).named("memory unused")
+
+
+def test_few_tokens_do_not_tell_of_the_memory():
+    diagnosis = unrolled.diagnose(with_losses(np.ones((10, 2))), memoryless=np.ones((10, 2)))
+    assert not diagnosis.named("memory unused")
+    assert any("20 tokens are too few" in words for words in diagnosis.untold)
+    with pytest.raises(OptionError, match=r"a loss for every token, \[10, 2\]"):
+        unrolled.diagnose(with_losses(np.ones((10, 2))), memoryless=np.ones(20))
+
+
 @pytest.mark.parametrize("kind", GATED)
 def test_a_window_that_cuts_off_what_is_alive(kind: str):
     trace = traced(remembering(kind, 0))
@@ -270,6 +309,10 @@ def test_what_was_not_kept_is_not_judged_and_said():
     assert names(diagnosis) == {"healthy"}
     for words in ("How far the signal of l0", "Saturated gates of l0", "Dead units of l0", "window=…"):
         assert any(words in sentence for sentence in diagnosis.untold), words
+    for kind in ("tanh", "lstm", "gru"):
+        itemised = unrolled.trace(layer(kind, 0), x, loss=lambda out: out[0].sum(), keep="G")
+        found = only(unrolled.diagnose(itemised, distance=50), "vanishing")
+        assert [figure.unit for figure in found.figures] == ["steps", "steps"]
     forward = unrolled.trace(layer("tanh", 0), x)  # no loss: the Jacobians tell
     assert only(unrolled.diagnose(forward, distance=50), "vanishing").severity == "severe"
 

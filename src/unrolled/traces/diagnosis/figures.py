@@ -132,7 +132,8 @@ def _lengths(tape: Tape[Cell]) -> Array:
         result: ``[T, n]``.
     """
     dm = tape.dc if "c" in tape.cell.states else tape.dh
-    return np.linalg.norm(dm.astype(np.float64), axis=2)  # whose squares float32 could not hold
+    lengths = np.linalg.norm(dm.astype(np.float64), axis=2)  # whose squares float32 could not hold
+    return np.where(np.isfinite(lengths), lengths, np.finfo(np.float32).max)
 
 
 # ------------------------------------------------------------------------------------- gates and units

@@ -32,15 +32,19 @@ def remember(layer: LayerTrace, steps: int) -> Remedy:
 
 def shorten(layer: LayerTrace) -> Remedy:
     """Recurrent weights that lengthen nothing."""
-    norm = through_time.norm(layer.W_hh.T)
-    scale = min(1.0, 1 / norm) if norm > 0 and np.isfinite(norm) else 1.0
+    norm = through_time.norm(layer.W_hh.T) if "W_hh" in layer.arrays else np.inf
+    command = f"unrolled train lm TEXT --init {_usual(layer)} --clip 1"
+    moves = "the most that is left at any distance becomes less"
+    if not np.isfinite(norm):  # weights that are no numbers, or are not there, cannot be scaled
+        python = f'unrolled.train("lm", "TEXT", init={_usual(layer)}, clip=1.0)'
+        return Remedy("begin with smaller weights.", command, python, moves)
+    scale = min(1.0, 1 / norm)
     words = (
         f"begin with smaller weights; or scale W_hh by {number(scale)}, so that it lengthens nothing. "
         "Clipping keeps the updates short meanwhile, but not the gradient even over time."
     )
     python = f"{found(layer)}\nlayer.weight_hh_l{layer.number}{_suffix(layer)}.data.mul_({scale:.4g})"
-    command = f"unrolled train lm TEXT --init {_usual(layer)} --clip 1"
-    return Remedy(words, command, python, "the most that is left at any distance becomes less")
+    return Remedy(words, command, python, moves)
 
 
 def calm(layer: LayerTrace) -> Remedy:

@@ -8,10 +8,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from unrolled.cells import Array
 from unrolled.traces import through_time
 from unrolled.traces.diagnosis import remedies
-from unrolled.traces.diagnosis.figures import KEEPS, Flat, Signal
+from unrolled.traces.diagnosis.figures import KEEPS, Flat, Signal, real
 from unrolled.traces.diagnosis.finding import Figure, Finding, Severity, finite, number
 from unrolled.traces.diagnosis.thresholds import limit
 from unrolled.traces.layer import LayerTrace
@@ -77,7 +76,7 @@ def vanishing(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
     figures = (
         Figure("reach (1 % is left)", finite(signal.reach), "steps", least, "below"),
         Figure("half-life", finite(signal.half_life), "steps"),
-        *_keeping(layer),
+        *(_kept(layer) or _norm(layer)),
     )
     remedy = remedies.remember(layer, task.distance or window)
     return Finding("vanishing", layer.name, severity, says, figures, _fading(layer), (remedy,))
@@ -94,13 +93,13 @@ def exploding(layer: LayerTrace, signal: Signal) -> Finding | None:
         f"The gradient of a loss is {number(most)} times as long {distance} steps back as where it set out. "
         "What happened long ago outweighs what is near, and a clipped update hears nothing else."
     )
-    W_norm = through_time.norm(layer.W_hh.T)
+    norm = _norm(layer)
     figures = (
         Figure("longest gradient on the way", most, "times", limit("grown"), "above"),
         Figure("growth of a step", most ** (1 / distance), "times"),
-        Figure("|W_hh|", W_norm, "times"),
+        *norm,
     )
-    cause = f"recurrent weights that lengthen what goes through them, by up to {number(W_norm)} at a step."
+    cause = "recurrent weights that lengthen what goes through them at every step."
     return Finding("exploding", layer.name, severity, says, figures, cause, (remedies.shorten(layer),))
 
 
@@ -229,26 +228,26 @@ def memory_unused(loss: float, memoryless: float, error: float, window: int) -> 
     return Finding("memory unused", "", "warning", says, figures, cause, (remedy,))
 
 
-def _keeping(layer: LayerTrace) -> tuple[Figure, ...]:
-    """The figures that say why a signal fades."""
-    if layer.cell.name in KEEPS:
-        gate = KEEPS[layer.cell.name]
-        return (Figure(f"{gate}, the gate that keeps the state, in the mean", _mean(layer.gate(gate)), ""),)
+def _kept(layer: LayerTrace) -> tuple[Figure, ...]:
+    """How much the gate that keeps the state keeps, for cells that have one, where the gates are there."""
+    gate = KEEPS.get(layer.cell.name)
+    if gate is None or "gates" not in layer.arrays:
+        return ()
+    mean = float(layer.gate(gate)[real(layer)].mean())
+    return (Figure(f"{gate}, the gate that keeps the state, in the mean", mean, ""),)
+
+
+def _norm(layer: LayerTrace) -> tuple[Figure, ...]:
+    """By how much the recurrent weights lengthen what they lengthen most, where they are there."""
     if "W_hh" not in layer.arrays:
         return ()
     return (Figure("|W_hh|", through_time.norm(layer.W_hh.T), "times"),)
 
 
-def _mean(array: Array) -> float:
-    return float(array.mean())
-
-
 def _fading(layer: LayerTrace) -> str:
     """Why a signal fades."""
     if layer.cell.name in KEEPS:
-        gate = KEEPS[layer.cell.name]
-        mean = _mean(layer.gate(gate))
-        return f"the gate {gate} keeps {mean:.0%} of the state at a step in the mean, and lets the rest go."
+        return f"the gate {KEEPS[layer.cell.name]} lets go of too much of the state at every step."
     return (
         "the gradient goes through W_hh and the slope of the non-linearity at every step; without gates "
         "nothing keeps that product near 1."
