@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import fixed, grid, language, memory, peak, peers, ragged, results
+from benchmarks import fixed, grid, language, memory, peak, peers, ragged, results, tracing
 from benchmarks.measure import Setting
 
 BENCHMARKS = {
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "fixed": fixed,
     "memory": memory,
     "language": language,
+    "tracing": tracing,
 }
 
 

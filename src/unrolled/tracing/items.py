@@ -20,7 +20,7 @@ from unrolled.errors import note
 from unrolled.tape import Tape, Walk
 
 AT_ONCE, AT_MOST = 2**20, 2**24
-"""Numbers of an array that go back side by side: near the processor, or as many as 32 pieces have, if fewer."""
+"""Numbers of an array that go back side by side: near the processor, or those of 32 pieces, if fewer."""
 
 BLOCK = 16
 """Steps that are looked at together for whether they have anything."""
