@@ -1,0 +1,96 @@
+"""Six pictures of a trace, drawn as SVG.
+
+    svg.py       the pen, `Figure`, several figures on a sheet
+    palette.py   colours, for light pages, dark ones and paper
+    layout.py    steps in lines and on axes
+    measures.py  the numbers that are drawn
+    the others   one picture each; `FIGURES` has them all
+
+The same trace gives the same bytes. Scales are the same over time and over all layers of a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from unrolled.errors import DataError, NonFiniteError, NotKeptError, OptionError, nearest
+from unrolled.report.figures import layout
+from unrolled.report.figures.distance import distance
+from unrolled.report.figures.gates import gates
+from unrolled.report.figures.network import network
+from unrolled.report.figures.palette import Theme
+from unrolled.report.figures.shares import shares
+from unrolled.report.figures.svg import Figure, sheet
+from unrolled.report.figures.triangle import triangle
+from unrolled.report.figures.unit import unit
+from unrolled.traces import Trace
+
+FIGURES: Mapping[str, Callable[[Trace, int], Figure]] = {
+    "network": network,
+    "gates": gates,
+    "distance": distance,
+    "triangle": triangle,
+    "shares": shares,
+    "unit": unit,
+}
+"""By name, in the order in which they tell their story."""
+
+
+LONGEST = 2000
+"""Steps that are drawn one by one, at most."""
+
+STEP_BY_STEP = frozenset(("network", "gates", "shares", "unit"))
+"""The figures that grow with the steps."""
+
+
+def draw(trace: Trace, name: str, b: int = 0) -> Figure:
+    """One picture of sequence ``b`` of a trace.
+
+    Raises:
+        OptionError: no such figure or sequence.
+        NotKeptError: the trace lacks what it shows.
+        NonFiniteError: the trace has NaN or infinity.
+        DataError: the trace has no layer, the sequence no step, or more than can be shown.
+    """
+    if name not in FIGURES:
+        raise OptionError("figures.draw: name", "be a figure", repr(name), nearest(name, FIGURES))
+    count = layout.steps(trace, b).count
+    if not count:
+        raise DataError(f"figures: sequence {b}", "have a step that was kept", "none", "Draw another.")
+    if count > LONGEST and name in STEP_BY_STEP:
+        fix = "Trace a stretch: keep=Keep(steps=range(…))."
+        raise DataError(f"figures: {name}", f"have at most {LONGEST:,} steps", f"{count:,}", fix)
+    for array, values in trace.arrays.items():
+        if not np.isfinite(values).all():
+            fix = "Ask where it comes from: unrolled.diagnose(trace)."
+            raise NonFiniteError(f"figures: {array}", "be finite", "NaN or infinity", fix)
+    return FIGURES[name](trace, b)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The figures of a trace that could be drawn, and by name why others could not."""
+
+    figures: list[Figure]
+    missing: dict[str, str]
+
+
+def draw_all(trace: Trace, b: int = 0, names: Iterable[str] = tuple(FIGURES)) -> Drawn:
+    """Every picture, or those named, that a trace has enough for.
+
+    Raises:
+        OptionError: no such sequence or figure.
+    """
+    drawn = Drawn([], {})
+    for name in names:
+        try:
+            drawn.figures.append(draw(trace, name, b))
+        except (NotKeptError, NonFiniteError, DataError) as error:
+            drawn.missing[name] = str(error)
+    return drawn
+
+
+__all__ = ["FIGURES", "LONGEST", "STEP_BY_STEP", "Drawn", "Figure", "Theme", "draw", "draw_all", "sheet"]

@@ -1,0 +1,115 @@
+"""What the figures show of a layer, as numbers by step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unrolled.cells import Array
+from unrolled.errors import NotKeptError
+from unrolled.traces import LayerTrace, Parts
+from unrolled.traces.diagnosis.figures import SIGMOID, TANH, flat
+
+GONE = 0.01
+"""The share of a signal under which it counts as vanished; `LayerTrace.reach` is where that is."""
+
+PRODUCTS = 1e9
+"""Products of numbers, steps times units cubed, that Jacobians may cost where a figure is drawn: a second."""
+
+
+def strength(state: Array, b: int) -> Array:
+    """The root mean square over units.
+
+    Shapes:
+        state: ``[T, B, H]``; gives ``[T]``.
+    """
+    return np.sqrt(np.square(state[:, b].astype(np.float64)).mean(axis=1))
+
+
+def norm(gradient: Array, b: int) -> Array:
+    """The length of the gradient of each step.
+
+    Shapes:
+        gradient: ``[T, B, H]``; gives ``[T]``.
+    """
+    return np.linalg.norm(gradient[:, b].astype(np.float64), axis=1)
+
+
+def signal(layer: LayerTrace) -> Array:
+    """`LayerTrace.signal`, where it is there at once.
+
+    Shapes:
+        result: ``[T]``, by distance.
+
+    Raises:
+        NotKeptError: the itemised matrix was not kept, and there are too many Jacobians, or no way to them.
+    """
+    if "G" not in layer.arrays and layer.T * layer.H**3 > PRODUCTS:
+        got = f"{layer.T:,} steps of {layer.H} units, whose Jacobians take long"
+        fix = 'Trace again with "G" in keep, or call LayerTrace.signal().'
+        raise NotKeptError(f"Trace: {layer.name}/G", "be kept to see how far a signal reaches", got, fix)
+    return np.asarray(layer.signal(), np.float64)
+
+
+def far_loss(layer: LayerTrace, count: int) -> tuple[Array, int]:
+    """How much of one step's loss comes to every step: of the last, or in a reverse layer of the first.
+
+    Shapes:
+        result: ``[count]``, and where the way begins.
+
+    Raises:
+        NotKeptError: the itemised matrix was not kept.
+    """
+    start = 0 if layer.reverse else count - 1
+    s = 0 if len(layer.G) == 1 else layer.first_step + start
+    return layer.G[s, :count].astype(np.float64), start
+
+
+def vanished(row: Array, start: int) -> int | None:
+    """The step nearest to ``start`` that has less than `GONE` of what it has there; None where none has.
+
+    Shapes:
+        row: ``[T]``, as `far_loss` gives it.
+    """
+    under = np.flatnonzero(row < GONE * row[start])
+    return int(under[np.argmin(np.abs(under - start))]) if len(under) else None
+
+
+def shares(parts: Parts) -> Array:
+    """Each step's share of a weight's gradient, which add up to 1; below zero where it pulls the other way.
+
+    Maths: ``⟨part_t, dW⟩ / ⟨dW, dW⟩``
+
+    Shapes:
+        result: ``[T]``; zeros where there is no gradient.
+    """
+    along = np.zeros(len(parts.blocks[0][0]))
+    whole, first = parts.dense().astype(np.float64), 0
+    for left, right in parts.blocks:
+        rows = whole[first : first + left.shape[2]]
+        first += left.shape[2]
+        pulled = left @ rows if right is None else np.einsum("tbj,tbj->tb", left @ rows, right)
+        along = along + pulled.sum(axis=1)
+    square = float(np.square(whole).sum())
+    return along / square if square else along
+
+
+def bounds(layer: LayerTrace, gate: str) -> tuple[float, float] | None:
+    """The range of a gate's values; None where it has no end."""
+    if gate in SIGMOID.get(layer.cell.name, ()):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if gate in TANH.get(layer.cell.name, ()) else None
+
+
+def bounded(layer: LayerTrace) -> bool:
+    """Whether every unit's output lies between -1 and 1."""
+    return layer.cell.name not in ("rnn_relu", "rnn_identity") and "W_hr" not in layer.arrays
+
+
+def saturated(layer: LayerTrace) -> dict[str, float]:
+    """By gate, the share of values, of all sequences, where its function is nearly flat.
+
+    Raises:
+        NotKeptError: the gates were not kept.
+    """
+    found = {gate.gate: gate.low + gate.high for gate in flat(layer)}
+    return {gate: found[gate] for gate in layer.cell.gates if gate in found}
