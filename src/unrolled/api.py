@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from unrolled.config import LanguageModelConfig, load, override
+from unrolled.config import LanguageModelConfig, load, requested
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unrolled.report.runs import Runs
     from unrolled.report.training import Display
     from unrolled.speed import Speed
+    from unrolled.traces import Trace
     from unrolled.training.language_model import Outcome
     from unrolled.training.trial import Trial
     from unrolled.walkthroughs import Walkthrough
@@ -31,6 +32,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "explain",
     "generate",
     "predict",
     "resume",
@@ -146,6 +148,42 @@ def evaluate(
         trained_length=chosen.length,
         **asdict(judgement),
     )
+
+
+def explain(
+    run: Annotated[str, RUN],
+    text: Annotated[str, "the text, or a file with it, or - for standard input"],
+    *,
+    html: Annotated[Path | None, "write a page with every figure, for any browser, offline"] = None,
+    svg: Annotated[Path | None, "write the figures as SVG"] = None,
+    png: Annotated[Path | None, "write the figures as PNG"] = None,
+    trace: Annotated[Path | None, "write every number, for Trace.load; *.safetensors or a folder"] = None,
+    figure: Annotated[
+        Literal["all", "network", "gates", "distance", "triangle", "shares", "unit"], "which for SVG and PNG"
+    ] = "all",
+) -> "Trace":
+    """Shows what a model computes over a text, forward and back.
+
+    How far the gradient reaches, which gates are saturated, which steps the weights learn from; with figures.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: a text of fewer than two tokens, or of more than can be itemised.
+        StorageError: a file cannot be written.
+        UnavailableError: the memory is too small, or what draws PNG is not installed.
+    """
+    from unrolled.data import reading
+    from unrolled.estimators import LanguageModel
+    from unrolled.report import files
+    from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder
+
+    is_source = text == "-" or reading.is_file(text)
+    with enough_memory("explain", SHORTER):
+        traced = LanguageModel.load(run).explain(Path(text) if is_source else text)
+    traced.facts["model"]["run"] = RunFolder.open(run).path.name
+    files.write(traced, {"html": html, "svg": svg, "png": png, "trace": trace}, figure)
+    return traced
 
 
 def generate(
@@ -274,7 +312,7 @@ def train(
         StorageError: the disk is full.
         UnavailableError: the memory is too small.
     """
-    chosen = _chosen(task, sources, config, fields)
+    chosen = requested(task, sources, config, fields)
     from unrolled.report.training import Display
     from unrolled.training import language_model, trial
     from unrolled.training.room import enough_memory
@@ -320,26 +358,6 @@ def walkthrough(
 
     options = {"word": word, "steps": steps, "seed": seed, "every_step": every_step or None}
     return walkthroughs.walk(name, {key: value for key, value in options.items() if value is not None})
-
-
-def _chosen(
-    task: str, sources: tuple[str | Path, ...], file: Path | None, fields: dict[str, Any]
-) -> LanguageModelConfig:
-    """The config that a file, fields and texts make together.
-
-    Raises:
-        OptionError: they cannot be, or name no text.
-    """
-    for field in {"schema", "sources"} & fields.keys():
-        fix = f'Texts come after the task: train("{task}", "book.txt").'
-        raise OptionError(f"train {task}: {field}", "not be given by name", repr(fields[field]), fix)
-    base = load(file) if file else LanguageModelConfig()
-    given = fields | ({"sources": tuple(map(str, sources))} if sources else {})  # Python gives paths too
-    chosen = override(base, given, where=f"train {task}")
-    if not chosen.sources:
-        fix = f"For example: unrolled train {task} book.txt"
-        raise OptionError(f"train {task}: TEXT", "name a file, a folder, a pattern or -", "nothing", fix)
-    return chosen
 
 
 def _judged_part(run: str) -> "NDArray[Any]":

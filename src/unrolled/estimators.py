@@ -24,6 +24,8 @@ from unrolled.report.answers import Foreseen, Judgement
 from unrolled.report.training import Display, ResultRow
 from unrolled.tasks import lm, sampling
 from unrolled.tasks.sampling import Choice
+from unrolled.traces import Trace
+from unrolled.tracing import trace_run
 from unrolled.training import keeping, language_model
 from unrolled.training.keeping import MODEL, Kept
 from unrolled.training.language_model import Outcome
@@ -31,6 +33,9 @@ from unrolled.training.run_folder import RunFolder
 
 Text: TypeAlias = str | Path | Iterable[str | Path]
 """A text itself, paths (of class Path) of files and folders with it, or several of these as one."""
+
+ITEMISED = 1000
+"""Tokens that are explained at most: the gradients of every step's loss at every step are held at once."""
 
 
 @final
@@ -188,6 +193,20 @@ class LanguageModel:
             for token, surprise, *expected in zip(named, [*surprises, None], tokens, shares, strict=False):
                 foreseen.append(Foreseen(token, surprise, _named(names, *expected)))
         return foreseen
+
+    def explain(self, text: Text) -> Trace:
+        """Everything that is computed over a text and back from its losses, each step's loss for itself too.
+
+        Raises:
+            DataError: fewer than two tokens or more than `ITEMISED`, or a text that cannot be read.
+        """
+        kept = self._fitted()
+        whole = "".join(_pieces(_parts(text, kept.config), kept.config))
+        tokens = len(kept.tokenizer.look_up(whole)[0])
+        if tokens > ITEMISED:
+            rule, fix = f"have at most {ITEMISED:,} tokens to be explained", "Give a part of it."
+            raise DataError("the text", rule, f"{tokens:,}", fix)
+        return trace_run(kept, whole, keep=("forward", "backward", "itemised"))
 
     def _results(self) -> tuple[tuple[ResultRow, ...], str]:
         """What came of the training and how it ended, where this object has seen it."""

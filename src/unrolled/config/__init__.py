@@ -5,7 +5,7 @@ and every message are made from that. Neither NumPy nor torch is needed to read 
 """
 
 from unrolled.config.field import Field, seconds, shown
-from unrolled.config.keeping import changes, dumps, field_named, load, loads, override
+from unrolled.config.keeping import changes, dumps, field_named, load, loads, override, requested
 from unrolled.config.language_model import FIELDS, SECTIONS, LanguageModelConfig, sections
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "load",
     "loads",
     "override",
+    "requested",
     "seconds",
     "sections",
     "shown",

@@ -1,7 +1,7 @@
 """A config as text: read from TOML of any version, written with comments, changed by what a person types."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,26 @@ def override(
         field = field_named(key, where)
         changes[field.name] = field.value(value)
     return structs.replace(config, **changes)
+
+
+def requested(
+    task: str, sources: Iterable[str | Path], file: Path | None, fields: Mapping[str, object]
+) -> LanguageModelConfig:
+    """The config that a task, texts, a file of fields and further fields, which count more, make together.
+
+    Raises:
+        OptionError: they cannot be, or name no text.
+    """
+    for field in {"schema", "sources"} & fields.keys():
+        fix = f'Texts come after the task: train("{task}", "book.txt").'
+        raise OptionError(f"train {task}: {field}", "not be given by name", repr(fields[field]), fix)
+    base = load(file) if file else LanguageModelConfig()
+    texts = tuple(map(str, sources))  # Python gives paths too
+    chosen = override(base, {**fields, **({"sources": texts} if texts else {})}, where=f"train {task}")
+    if not chosen.sources:
+        fix = f"For example: unrolled train {task} book.txt"
+        raise OptionError(f"train {task}: TEXT", "name a file, a folder, a pattern or -", "nothing", fix)
+    return chosen
 
 
 def field_named(key: str, where: str = "config") -> Field:

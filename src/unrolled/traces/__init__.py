@@ -42,7 +42,7 @@ class Trace:
         >>> model = unrolled.nn.GRU(3, 4)
         >>> trace = unrolled.trace(model, torch.zeros(5, 1, 3), loss=lambda out: out[0].sum())
         >>> trace
-        Trace(GRU: l0 gru T=5 B=1 I=3 H=4; 19 arrays)
+        Trace(GRU: l0 gru T=5 B=1 I=3 H=4; 20 arrays)
         >>> trace["l0/h"].shape, trace.layers[0].h.shape
         ((6, 1, 4), (6, 1, 4))
     """
@@ -66,6 +66,28 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.arrays)
+
+    def __str__(self) -> str:
+        """What it says of the model, as ``unrolled explain`` prints it."""
+        if not self.layers:
+            return repr(self)
+        from unrolled.report import explanation
+
+        return str(explanation.explain(self))
+
+    def _repr_html_(self) -> str | None:
+        """The same with pictures, as a notebook shows it; None where no layer ran."""
+        if not self.layers:
+            return None
+        from unrolled.report import html
+
+        return html.card(self)
+
+    def as_data(self) -> dict[str, Any]:
+        """The numbers of `str`, and of every step, as JSON can hold them."""
+        from unrolled.report import explanation
+
+        return explanation.explain(self).as_data()
 
     def __repr__(self) -> str:
         layers = "; ".join(map(str, self.layers))
