@@ -70,6 +70,10 @@ def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Pa
     assert lm.judge(kept.model, corpus.test) == outcome.rows[0].nats
     losses = [row["valid_loss"] for row in rows(folder) if "valid_loss" in row]
     assert kept.facts["valid_loss"] == outcome.valid_loss == min(losses)
+    seen = [row["figures"]["l0"] for row in rows(folder) if "figures" in row]
+    assert len(seen) == len(losses)
+    assert seen[0] != seen[-1]
+    assert {"half_life", "reach", "saturated", "signal", "dead"} <= seen[0].keys()
     card = folder.card.read_text()
     assert f"{model:.4f}" in card
     assert "needed" not in card.lower()

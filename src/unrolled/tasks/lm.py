@@ -21,6 +21,9 @@ from unrolled.wirings import Dropouts, Sizes, TokenModel
 AT_ONCE = 2048
 """Rows of logits computed at a time where no gradient is wanted."""
 
+WATCHED = 128
+"""Steps of the window on which gradients are looked at."""
+
 BLOCK = 1 << 20
 """Tokens of a text whose pairs are counted together."""
 
@@ -182,6 +185,17 @@ def evaluation_interval(config: LanguageModelConfig, updates: int, per_epoch: in
     """
     affordable = ceil(3 * held_out / (config.batch * max(1, config.length)))
     return config.evaluate_every or max(1, min(per_epoch, max(ceil(updates / 20), affordable)))
+
+
+def watched(ids: NDArray[np.unsignedinteger], length: int) -> Tensor:
+    """The window of a held-out text on which gradients are looked at while a model trains, always the same.
+
+    Shapes:
+        ids: ``[N]``, N > 1; gives int64 ``[T+1, B]``, B at most 2, T at most 128 and at most ``length``.
+    """
+    B = min(2, len(ids) - 1)
+    steps = (len(ids) - 1) // B
+    return _side_by_side(ids, B, steps, 0, min(steps, length or WATCHED, WATCHED) + 1)
 
 
 def streams_to_judge(config: LanguageModelConfig, tokens: int) -> int:

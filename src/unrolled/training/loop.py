@@ -11,6 +11,7 @@ from unrolled.data import Corpus, Tokenizer
 from unrolled.errors import NonFiniteError
 from unrolled.report.training import Display, Evaluation, Progress
 from unrolled.tasks import lm, sampling
+from unrolled.tracing import figures
 from unrolled.training.interruption import Interruption
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
 from unrolled.training.learner import Learner, Sums
@@ -53,6 +54,7 @@ class Loop:
     ) -> None:
         self.learner, self.corpus, self.tokenizer = learner, corpus, tokenizer
         self.keeping, self.display, self.config = keeping, display, learner.config
+        self._watched = lm.watched(corpus.valid, self.config.length)
         self._begun = perf_counter() - learner.position.seconds
         self._looked = self._saved = perf_counter()
         self._sitting, self._seen, self._tokens = perf_counter(), Sums(), 0
@@ -175,7 +177,8 @@ class Loop:
             self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
         row = {"train_loss": train, "valid_loss": valid, "best": best, "seconds": round(at.seconds, 3)}
         if not passing:
-            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row})
+            seen = figures(learner.pupil.model, self._watched)
+            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, "figures": seen})
         self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, best))
         if config.sample:
             self.display.sample(
