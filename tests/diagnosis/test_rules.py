@@ -14,6 +14,7 @@ from unrolled.traces import Trace
 from unrolled.traces.diagnosis import THRESHOLDS, Clipping, Diagnosis, Finding
 from unrolled.traces.diagnosis import diagnose as from_trace_alone
 from unrolled.traces.diagnosis import figures as figures_of
+from unrolled.tracing import trace_run
 
 SEEDS = [0, 1, 2]
 GATED = ["lstm", "gru"]
@@ -249,13 +250,23 @@ def with_losses(loss_t: np.ndarray) -> Trace:
 
 
 def test_a_gain_by_memory_that_chance_may_have_hidden_is_not_judged():
-    """No gain in the mean; over 200 tokens the error is 0.5 / 14 = 0.035, nearly as wide as the limit 0.04."""
+    """No gain in the mean; over 200 tokens the error is 0.5 / 14 = 0.035, and the limit 0.04."""
     loss_t = np.full((100, 2), 2.0)
     spread = np.where(np.arange(200) % 2, 0.5, -0.5).reshape(100, 2)
     trace = with_losses(loss_t)
     assert not unrolled.diagnose(trace, memoryless=loss_t + spread).named("memory unused")
     assert unrolled.diagnose(trace, memoryless=loss_t + spread / 10).named("memory unused")
     assert not unrolled.diagnose(trace, memoryless=loss_t + 0.1).named("memory unused")
+
+
+def test_a_run_and_its_model_are_all_that_is_needed():
+    """A language model that has learned next to nothing: what it reads before a token does not help it."""
+    model = unrolled.LanguageModel(hidden=8, epochs=1, length=16, batch=2, memoryless=False)
+    model.fit("the cat sat on the mat. " * 40)
+    kept = model._fitted()
+    diagnosis = unrolled.diagnose(trace_run(kept, "the cat sat on the mat. " * 6), memoryless=kept.model)
+    assert only(diagnosis, "memory unused").figures[0].unit == "nats a token"
+    assert not any("memory" in words for words in diagnosis.untold)
 
 
 def test_few_tokens_do_not_tell_of_the_memory():
