@@ -14,13 +14,17 @@ from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from tests import test_tape, test_unroll
+from tests import test_tape, test_unroll, test_unroll_inside
 from tests.battery import test_gradients, test_properties
 from tests.cells import test_base, test_gru, test_lstm, test_rnn
+from tests.tracing import test_against_autograd, test_keep
+from tests.tracing.cases import WAYS
 from unrolled import unroll
 from unrolled.cells import GRU, GRU_RESET_BEFORE, LSTM, RNN_TANH, base, gru, lstm
 from unrolled.tape import Engine, Tape
-from unrolled.unroll import reference
+from unrolled.traces import through_time
+from unrolled.tracing import assemble, items
+from unrolled.unroll import inside, reference
 
 
 class Fault(NamedTuple):
@@ -197,6 +201,41 @@ FAULTS = [
             {"resets": True},
             "float64",
         ),
+    ),
+    Fault(
+        "take the gradient of xw for that of hw",
+        inside._all_back,
+        "None if np.shares_memory(dxw, dhw) else dhw",
+        "None",
+        partial(test_unroll_inside.test_factors_add_up_to_the_gradients, GRU, 0, REFERENCE, False),
+    ),
+    Fault(
+        "swap rows and columns of a Jacobian",
+        through_time.product_norms,
+        "rows = jacobian(between(tape, t, t + 1), rows)",
+        "rows = jacobian(between(tape, t, t + 1), None if rows is None else rows.T)",
+        partial(test_against_autograd.test_signal_without_the_matrix_is_that_of_the_true_products, "gru"),
+    ),
+    Fault(
+        "begin a distance a step too early",
+        through_time.product_norm,
+        "between(tape, first + 1, last + 1)",
+        "between(tape, first, last + 1)",
+        partial(test_against_autograd.test_jacobians, "lstm", WAYS[0]),
+    ),
+    Fault(
+        "stop the pieces of a loss a block too early",
+        items._end,
+        "    return end",
+        "    return max(0, end - BLOCK)",
+        partial(test_against_autograd.test_itemised, "gru", WAYS[0]),
+    ),
+    Fault(
+        "keep a window a step too early",
+        assemble._of_layer,
+        "value[first : end + (name in tape.cell.states)]",
+        "value[max(0, first - 1) : max(0, first - 1) + end - first + (name in tape.cell.states)]",
+        partial(test_keep.test_a_window_says_of_its_steps_what_the_whole_says, "lstm"),
     ),
     Fault(
         "mirror the lower half of the logistic function",

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import unrolled
 from tests.tracing.cases import CELLS, WAYS, Called, Way, loss_of, make
+from unrolled import native
 from unrolled.traces import Trace
 
 ALL = ("forward", "backward", "G")
@@ -40,7 +41,7 @@ def test_parts_add_up_to_the_grad_of_an_unrecorded_run(cell: str, way: Way, dtyp
     model = Called(layer, lengths, reset)
     trace = unrolled.trace(model, x, loss=loss_of, keep=ALL)
     adds_up(trace)
-    limit = {torch.float32: 1e-6, torch.float64: 1e-12}[dtype]
+    limit = {torch.float32: 1e-6 if native.available() else 1e-5, torch.float64: 1e-12}[dtype]
     grads = grads_of(model, x, loss_of)
     for seen in trace.layers:
         own = f"l{seen.number}" + ("_reverse" if seen.reverse else "")
@@ -51,6 +52,7 @@ def test_parts_add_up_to_the_grad_of_an_unrecorded_run(cell: str, way: Way, dtyp
             assert np.abs(parts.dense() - grad).max() <= limit * np.abs(grad).max(), name
 
 
+@pytest.mark.skipif(not native.available(), reason="without the compiled core, unrecorded runs are torch's")
 def test_a_recorded_run_is_an_unrecorded_one_to_the_bit():
     for cell in CELLS:
         layer, x, lengths, reset = make(cell, WAYS[-1], torch.float32)
