@@ -66,7 +66,7 @@ def norm(jacobian: Array) -> float:
     scale = float(np.abs(jacobian).max(initial=0))  # squares of what has all but vanished would be zero
     if not scale or not np.isfinite(scale):
         return scale
-    scaled = jacobian.astype(np.float64) / scale
+    scaled = jacobian / scale
     return scale * float(np.sqrt(np.linalg.eigvalsh(scaled @ scaled.T)[-1]))
 
 
