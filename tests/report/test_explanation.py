@@ -225,7 +225,8 @@ def test_explain_reads_a_file_and_refuses_what_is_too_long_or_short(run, tmp_pat
     text.write_text("to be or not")
     assert "small, 11 steps" in call(run, text).stdout
     text.write_text("to be " * 200)
-    for given, message in ((text, "at most 1,000 tokens to be explained; got 1,200"), ("t", "at least 2 tokens")):
+    too_long = "at most 1,000 tokens to be explained; got 1,200"
+    for given, message in ((text, too_long), ("t", "at least 2 tokens")):
         result = call(run, given)
         assert (result.exit_code, message in result.stderr) == (1, True)
     with pytest.raises(OptionError, match="be a figure"):

@@ -97,7 +97,7 @@ class Explanation:
 
     def _reach(self) -> str:
         """A row for each layer: how far a signal reaches, and gates."""
-        rows = [("", "half left", "1 % left", "saturated")]
+        rows = [("gradient of h", "half left", "1 % left", "saturated gates")]
         for layer in self.layers:
             gates = "  ".join(f"{gate} {percent(share)}" for gate, share in layer.saturated.items())
             name = f"{layer.name} {layer.cell} H={layer.hidden}"
@@ -116,7 +116,7 @@ class Explanation:
         distances = [d for d in DISTANCES if any(layer.left.get(d, 0) >= LEAST for layer in layers)]
         if not distances:
             return ""
-        rows = [("gradient left after", *(_steps(d) if d == 1 else str(d) for d in distances))]
+        rows = [("gradient of h left after", *(_steps(d) if d == 1 else str(d) for d in distances))]
         rows += [(layer.name, *(_share(layer.left.get(d)) for d in distances)) for layer in layers]
         return table(rows)
 

@@ -14,6 +14,9 @@ from unrolled.traces import Trace
 SMALL = 300
 """Steps up to which a notebook shows every figure; of more, those that do not grow with them."""
 
+PAPER = 1000
+"""Units that a figure may be high to stand on one page of paper with its title."""
+
 _PAGE = f"""\
 :root{{color-scheme:light dark}}
 body{{max-width:{WIDTH}px;margin:0 auto;padding:24px 16px;font:15px/1.5 {palette.SANS}}}
@@ -21,7 +24,10 @@ h1{{font-size:24px;margin:0}}
 h2{{font-size:18px;margin:32px 0 4px}}
 p{{margin:4px 0 12px}}
 pre{{font:13px/1.45 {palette.MONO};overflow-x:auto}}
-figure{{margin:0;overflow-x:auto;break-inside:avoid}}
+section{{break-inside:avoid}}
+section.tall{{break-inside:auto}}
+h2{{break-after:avoid}}
+figure{{margin:0;overflow-x:auto}}
 figure svg{{max-width:100%;height:auto;min-width:640px}}
 table{{border-collapse:collapse;font-size:13px}}
 th,td{{padding:2px 12px 2px 0;text-align:left;vertical-align:top}}
@@ -29,7 +35,8 @@ td.number{{text-align:right;font-variant-numeric:tabular-nums}}
 td{{overflow-wrap:anywhere}}
 thead th{{white-space:nowrap}}
 @page{{margin:14mm}}
-@media print{{*{{print-color-adjust:exact}}figure{{overflow:visible}}figure svg{{min-width:0}}}}
+@media print{{*{{print-color-adjust:exact}}figure svg{{min-width:0}}
+figure,pre{{overflow:visible;white-space:pre-wrap}}}}
 """
 
 
@@ -42,7 +49,7 @@ def page(trace: Trace, b: int = 0) -> str:
     """
     said, drawn = explain(trace, b), draw_all(trace, b)
     sections = [
-        f"<h2>{escape(figure.title)}</h2>\n<p>{escape(figure.words)}</p>\n{_figure(figure)}"
+        f"<section{' class=tall' * (figure.height > PAPER)}>\n<h2>{escape(figure.title)}</h2>\n<p>{escape(figure.words)}</p>\n{_figure(figure)}\n</section>"
         for figure in drawn.figures
     ]
     if drawn.missing:
