@@ -277,3 +277,23 @@ def test_an_edit_in_place_of_what_was_recorded_is_an_error():
 
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         unrolled.trace(Model(), torch.randn(5, 2, 3), loss=loss_of)
+
+
+def test_a_packed_call_before_a_padded_one_leaves_no_order_behind():
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            packed = pack_padded_sequence(x, torch.tensor([2, 5]), enforce_sorted=False)
+            padded, _ = pad_packed_sequence(self.rnn(packed)[0])
+            return self.rnn.forward(padded)[0]  # by forward itself, which no hook sees
+
+    x = torch.randn(5, 2, 3).double()
+    trace = unrolled.trace(Model().double(), x, loss=loss_of, keep=ALL)
+    adds_up(trace)
+    first, second = trace.layers
+    np.testing.assert_array_equal(first.x[:, 1], x[:, 1])
+    np.testing.assert_array_equal(second.x, first.output)
+    np.testing.assert_array_equal(second.output, trace["y"])

@@ -22,7 +22,7 @@ LIMITS = {"float32": 1e-6, "float64": 1e-12}
 """How far two that should be the same may lie apart, in units of the largest number of the array."""
 
 BETWEEN = {"float32": 1e-5, "float64": 1e-12}
-"""The same for a run by NumPy beside one by torch, as the unrecorded one is where there is no compiled core."""
+"""The same for a run by NumPy beside one by torch, as an unrecorded one is without the compiled core."""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class Recorder:
         _recordable(x)
         path = self._paths.get(layer, type(layer).__name__)
         count = self._calls[path] = self._calls.get(path, -1) + 1
-        incoming, order = self._incoming.get(layer), None
+        incoming, order = self._incoming.pop(layer, None), None
         if isinstance(incoming, PackedSequence) and incoming.unsorted_indices is not None:
             order = incoming.unsorted_indices.numpy()
         plan, ends = call.plan, list[list[Tensor]]()
