@@ -48,10 +48,7 @@ def page(trace: Trace, b: int = 0) -> str:
         OptionError: no such sequence.
     """
     said, drawn = explain(trace, b), draw_all(trace, b)
-    sections = [
-        f"<section{' class=tall' * (figure.height > PAPER)}>\n<h2>{escape(figure.title)}</h2>\n<p>{escape(figure.words)}</p>\n{_figure(figure)}\n</section>"
-        for figure in drawn.figures
-    ]
+    sections = [_section(figure) for figure in drawn.figures]
     if drawn.missing:
         sections.append(f"<h2>Not drawn</h2>\n{_table(drawn.missing.items())}")
     body = "\n".join(
@@ -90,8 +87,13 @@ def card(trace: Trace) -> str:
     )
 
 
-def _figure(figure: Figure) -> str:
-    return f"<figure>{figure.svg(titled=False, styled=False)}</figure>"
+def _section(figure: Figure) -> str:
+    """A figure under its title and what it shows."""
+    opening = '<section class="tall">' if figure.height > PAPER else "<section>"
+    return (
+        f"{opening}\n<h2>{escape(figure.title)}</h2>\n<p>{escape(figure.words)}</p>\n"
+        f"<figure>{figure.svg(titled=False, styled=False)}</figure>\n</section>"
+    )
 
 
 def _themes() -> str:
