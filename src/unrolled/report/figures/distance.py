@@ -86,7 +86,8 @@ class Frame:
                 across, y = self.at(place, share)
                 pen.line(across, y, across, self.y + HIGH, "limit")
                 pen.line(x, y, across, y, "limit")
-                pen.text(across + 5, y - 4, f"{words} left after {place:.1f} steps", "ink")
+                near, anchor = (across - 5, "end") if end - across < 170 else (across + 5, "start")
+                pen.text(near, y - 4, f"{words} left after {place:.1f} steps", "ink", anchor)
 
     def curve(self, left: Array, role: str) -> None:
         """A curve as far as it is on the scale, and down to its edge where it leaves it."""

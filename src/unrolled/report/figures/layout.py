@@ -182,8 +182,9 @@ def heading(pen: Pen, name: str, below: str, y: float) -> None:
     layer, _, direction = name.partition(".")
     pen.text(16, y, layer, "ink strong")
     if direction:
-        pen.text(16 + GLYPH * (len(layer) + 1.2), y, direction, "soft small")
-    pen.text(16, y + 16, below, "ink")
+        pen.text(16 + GLYPH * (len(layer) + 1.2) * bool(below), y + 13 * (not below), direction, "soft small")
+    if below:
+        pen.text(16, y + 16, below, "ink")
 
 
 def loss_unit(trace: Trace) -> str:

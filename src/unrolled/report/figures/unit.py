@@ -59,7 +59,7 @@ def _draw(pen: Pen, line: Sequence[Column], values: Array, y: float) -> None:
         values: ``[n]``, from -1 to 1.
     """
     left, right, zero = line[0].x, line[-1].x + line[-1].width, y + TOKEN + BARS / 2 + 1
-    pen.text(16, y + 14, "token", "ink strong")
+    pen.text(16, y + 14, "step", "ink strong")
     pen.text(16, zero + 4, "h", "soft")
     for at, level in zip(line, palette.levels(values[[at.t for at in line]], -1, 1), strict=True):
         pen.rect(at.x, y, at.width, TOKEN, f"sign{level}")
@@ -75,5 +75,5 @@ def _scale(pen: Pen, full: float) -> None:
     x, wide = WIDTH - 16 - 330, 330
     pen.cells(np.arange(palette.LEVELS)[None], "sign", (x, 6), (wide, 10))
     for place, anchor in ((-1.0, "start"), (0.0, "middle"), (1.0, "end")):
-        pen.text(x + wide * (place + 1) / 2, 30, f"{place * full:g}", "soft small", anchor)
+        pen.text(x + wide * (place + 1) / 2, 30, f"{place * full:g}".replace("-", "−"), "soft small", anchor)
     pen.text(x - 12, 15, "state h of the unit, a number without unit", "soft", "end")
