@@ -188,7 +188,8 @@ def test_python_takes_paths_and_gives_the_outcome(book: Path, capsys):
 @pytest.mark.parametrize("field", ["schema", "sources"])
 def test_python_gives_texts_by_place_alone(field: str):
     with pytest.raises(OptionError, match=rf"{field} must not be given by name; got 1\. Texts come after"):
-        unrolled.train("lm", "book.txt", **{field: 1})
+        given: dict[str, Any] = {field: 1}
+        unrolled.train("lm", "book.txt", **given)
 
 
 def test_training_as_data(book: Path):

@@ -52,13 +52,13 @@ def test_tokens_are_drawn_by_their_probabilities(choice: Choice, expected: list[
         ({"top_p": 0.0}, "above 0"),
     ],
 )
-def test_numbers_out_of_range_are_refused(wrong: dict[str, float], words: str) -> None:
+def test_numbers_out_of_range_are_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         Choice(**wrong)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_reading_token_by_token_gives_the_logits_of_the_whole(cell: str) -> None:
+def test_reading_token_by_token_gives_the_logits_of_the_whole(cell: Any) -> None:
     model = lm.model(LanguageModelConfig(cell=cell, layers=2, hidden=20, embedding=7), 11).eval()
     ids = np.random.default_rng(0).integers(0, 11, 40)
     with torch.inference_mode():

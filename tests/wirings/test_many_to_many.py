@@ -1,5 +1,7 @@
 """The token model beside the same written plainly, step by step."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from unrolled.wirings import Dropouts, Sizes, TokenModel
 CELLS = ["rnn", "lstm", "gru"]
 
 
-def plainly(model: TokenModel, ids: Tensor, masks: dict[str, Tensor] | None = None) -> Tensor:
+def plainly(model: Any, ids: Tensor, masks: dict[str, Tensor] | None = None) -> Tensor:
     """The logits by torch.nn's cells, one step after the other."""
     masks = masks or {}
     kind = {"rnn": torch.nn.RNNCell, "lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell}[model.sizes.cell]
@@ -21,7 +23,7 @@ def plainly(model: TokenModel, ids: Tensor, masks: dict[str, Tensor] | None = No
         if "steps" in masks:
             cell.weight_hh.data *= masks["steps"]
         cells.append(cell)
-    states = [None] * len(cells)
+    states: list[Any] = [None] * len(cells)
     logits = []
     for step in ids:
         x = model.embedding(step) * masks.get("input", 1)
@@ -83,7 +85,8 @@ def test_dropout_between_steps_reaches_the_weights_gradient() -> None:
     logits, _ = model(torch.randint(7, (9, 3)), generator=torch.Generator().manual_seed(5))
     logits.sum().backward()
     kept = torch.rand(6, generator=torch.Generator().manual_seed(5)) >= 0.5
-    gradient = model.layers[0].weight_hh_l0.grad
+    layer: Any = model.layers[0]
+    gradient = layer.weight_hh_l0.grad
     assert gradient[:, ~kept].count_nonzero() == 0
     assert gradient[:, kept].count_nonzero() > 0
 
