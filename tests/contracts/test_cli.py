@@ -187,8 +187,8 @@ def test_python_takes_paths_and_gives_the_outcome(book: Path, capsys):
 
 @pytest.mark.parametrize("field", ["schema", "sources"])
 def test_python_gives_texts_by_place_alone(field: str):
+    given: dict[str, Any] = {field: 1}
     with pytest.raises(OptionError, match=rf"{field} must not be given by name; got 1\. Texts come after"):
-        given: dict[str, Any] = {field: 1}
         unrolled.train("lm", "book.txt", **given)
 
 
