@@ -1,6 +1,7 @@
 """What holds for every test: how many shapes are drawn, and that runs are repeatable unless they fuzz."""
 
 import os
+import signal
 
 import torch
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("unrolled")
+
+# A process in the background is started with Ctrl-C ignored; the tests send it to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One thread, unless a test asks for more: shapes are small, and torch's threads wait by spinning, which takes
 # a hundred times as long on a machine that has other work.

@@ -1,8 +1,10 @@
 """Compiled = reference for shapes and circumstances that nobody chose."""
 
+import os
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.battery import compare
@@ -42,5 +44,5 @@ def test_drawn_shapes():
         compare.backward(case, isa, [threads])
 
     compiled_equals_reference()
-    assert len(seen) >= settings().max_examples
+    assert len(seen) >= int(os.environ.get("UNROLLED_FUZZ_EXAMPLES", "2000"))
     assert np.mean(np.array(seen) > LARGE) >= 1 / 3

@@ -17,7 +17,7 @@ from unrolled.training.language_model import Course
 from unrolled.training.run_folder import RunFolder
 
 FLIPS = 10 * int(os.environ.get("UNROLLED_KILLS", "5"))
-UNREAD = {"README.md", "config.json", "env.json"}
+UNREAD = {"README.md", "config.json", "data_report.json", "env.json"}
 """What is written for people and other programs; this one never reads it."""
 
 
