@@ -154,7 +154,10 @@ def test_a_budget_ends_a_training(tmp_path: Path, text: Path) -> None:
     assert outcome.rows
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_leaves_the_best(tmp_path: Path, text: Path) -> None:
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_no_number_ends_the_training_and_leaves_the_best(
+    tmp_path: Path, text: Path, what: str
+) -> None:
     config, folder = created(
         tmp_path,
         text,
@@ -171,14 +174,21 @@ def test_a_loss_that_is_no_number_ends_the_training_and_leaves_the_best(tmp_path
 
         def spoil() -> object:
             if course.learner.position.update == 10:
-                with torch.no_grad():
-                    course.learner.model.head.bias.fill_(torch.nan)
+                bias = course.learner.model.head.bias
+                if what == "loss":
+                    bias.data.fill_(torch.nan)
+                else:
+                    bias.register_hook(lambda gradient: gradient / 0)
             return step()
 
         course.learner.step = spoil  # type: ignore[method-assign]
         with pytest.raises(NonFiniteError, match=r"smaller learning rate .*clip the gradient"):
             loop.run()
-    assert keeping.load(folder).facts["update"] == 7
+    kept = keeping.load(folder)
+    assert kept.facts["update"] == 7
+    assert all(weight.isfinite().all() for weight in kept.model.parameters())
+    last = checkpoint.read_newest(folder.last, folder.covers_with_data).tensors
+    assert all(tensor.isfinite().all() for tensor in last.values() if tensor.is_floating_point())
 
 
 @pytest.mark.parametrize(("contents", "error"), [("", DataError), ("ab", DataError)])

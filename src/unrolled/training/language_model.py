@@ -106,7 +106,7 @@ class Course:
             left = clock(max(0.0, config.budget - at.seconds))
             return f"{left}, what is left of the budget" if at.update else f"{left}, as the budget says"
         trial = Learner(config, self.tokenizer.size, self.learner.streams)
-        trial.position.updates = 10**9
+        trial.position.updates = UNKNOWN
         seconds: list[float] = []
         for _ in range(TRIAL_UPDATES):
             begun = perf_counter()

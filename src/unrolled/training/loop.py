@@ -46,7 +46,7 @@ class Loop:
     """One sitting of a training: from where the learner stands to the end.
 
     Raises:
-        NonFiniteError: from `run`, when the loss is no number any more; what was kept before stays.
+        NonFiniteError: from `run`, when the loss or its gradient is no finite number; what was kept stays.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Loop:
             while not (ending := self._ending(asked)):
                 sums = learner.step()
                 at.seconds = perf_counter() - self._begun
-                if not isfinite(sums.loss):
+                if not isfinite(sums.loss + sums.norm):
                     raise self._diverged()
                 if self.config.budget and at.update in PACE_AFTER:
                     self._plan()
@@ -197,5 +197,8 @@ class Loop:
         fix = f"Train with a smaller learning rate (--learning-rate {config.learning_rate / 3:.1g})"
         fix += "." if config.clip else ", or clip the gradient (--clip 1)."
         return NonFiniteError(
-            f"train lm: the loss at update {self.learner.position.update}", "be finite", "no number", fix
+            f"train lm: the loss and its gradient at update {self.learner.position.update}",
+            "be finite",
+            "infinity or no number",
+            fix,
         )
