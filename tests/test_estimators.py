@@ -1,5 +1,7 @@
 """The language model as a Python user meets it."""
 
+import os
+import signal
 from math import log
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from unrolled.data.splits import SplitText
 from unrolled.errors import DataError, NotFittedError, OptionError
 from unrolled.estimators import LanguageModel
 from unrolled.tasks import sampling
+from unrolled.training.learner import Learner
+from unrolled.training.loop import UNKNOWN
 
 TEXT = "the sea, the wind and the sail; " * 60
 
@@ -257,6 +261,28 @@ def test_mistakes_are_said() -> None:
         LanguageModel().generate()
     with pytest.raises(DataError):
         LanguageModel().fit("short")
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_fit_that_is_stopped_says_so_and_leaves_what_was_best(
+    which: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.step
+
+    def interrupted(self: Learner) -> object:
+        if self.position.update == 3 and self.position.updates < UNKNOWN:
+            os.kill(os.getpid(), which)
+        return step(self)
+
+    monkeypatch.setattr(Learner, "step", interrupted)
+    model = LanguageModel(hidden=8, batch=4, length=16, epochs=9.0, evaluate_every=50)
+    with pytest.raises(KeyboardInterrupt, match="asked to stop"):
+        model.fit(TEXT)
+    if which == signal.SIGINT:  # it was judged where it stopped
+        assert model.evaluate("the sea").nats > 0
+    else:
+        with pytest.raises(NotFittedError):
+            model.evaluate("the sea")
 
 
 def test_the_options_can_be_asked_for_and_changed() -> None:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from itertools import chain
-from math import log
+from math import isfinite, log
 from pathlib import Path
 from typing import Any, Self, TypeAlias, final
 
@@ -79,6 +79,8 @@ class LanguageModel:
         Raises:
             DataError: a text that cannot be read, or is too short, or the name of a file as a text.
             NonFiniteError: the loss is no number any more.
+            KeyboardInterrupt: Ctrl-C or SIGTERM came; what was best until then can be used, if there was time
+                to judge any.
         """
         with tempfile.TemporaryDirectory() as place:
             sources = _sources(_parts(text, self.config), self.config, Path(place))
@@ -86,9 +88,12 @@ class LanguageModel:
             with language_model.begun(config, None) as course, Display(quiet=not verbose) as display:
                 display.begin(course.facts(), unit=language_model.unit_of(config))
                 self.outcome = course.run(display)
-                model = deepcopy(course.learner.model)
-                course.keeping.load_best(MODEL, model)
-                self._kept = Kept(model.eval(), course.tokenizer, self.config, {})
+                if isfinite(self.outcome.valid_loss):
+                    model = deepcopy(course.learner.model)
+                    course.keeping.load_best(MODEL, model)
+                    self._kept = Kept(model.eval(), course.tokenizer, self.config, {})
+        if not self.outcome.finished:
+            raise KeyboardInterrupt(f"LanguageModel.fit: {self.outcome.reason}")
         return self
 
     @classmethod
