@@ -28,6 +28,9 @@ from unrolled.report.wording import visible
 SHORT = {"quiet": "-q"}
 """The options that have a letter."""
 
+WIDEST_NAME = 30
+"""Columns of an option's name in a help text."""
+
 FLUSH_EVERY = 0.02
 """Seconds of text that may wait: less than an eye notices."""
 
@@ -57,10 +60,11 @@ class Verb(click.Command):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "section", "Options"), []).append(record)
-        width = max(len(name) for records in groups.values() for name, _ in records)
+        longest = max(len(name) for records in groups.values() for name, _ in records)
+        width = min(longest, WIDEST_NAME)  # click gives a longer one a line of its own
         for title, records in groups.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), text) for name, text in records])
+                formatter.write_dl([(name.ljust(width), text) for name, text in records], WIDEST_NAME)
 
 
 class FieldOption(click.Option):

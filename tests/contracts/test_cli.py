@@ -308,3 +308,12 @@ def test_second_interrupt_ends_at_once_with_its_own_exit_code(book: Path, monkey
 def test_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "unrolled", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.startswith("unrolled, version")) == (0, True)
+
+
+@pytest.mark.parametrize("verb", api.__all__)
+def test_help_texts_stand_beside_their_options(verb: str):
+    """Only a name too long for its column has a line of its own; none ends in blanks."""
+    for line in call(verb.replace("_", "-"), "--help").stdout.splitlines():
+        assert line == line.rstrip()
+        if line.startswith("  -") and len(line.strip()) <= 30:
+            assert "  " in line.strip(), line
