@@ -297,3 +297,26 @@ def test_a_packed_call_before_a_padded_one_leaves_no_order_behind():
     np.testing.assert_array_equal(first.x[:, 1], x[:, 1])
     np.testing.assert_array_equal(second.x, first.output)
     np.testing.assert_array_equal(second.output, trace["y"])
+
+
+def test_float32s_rounding_is_told_from_a_mistake():
+    """Large weights round by more than 1e-6 in float32; float64 shows that nothing else is wrong."""
+    torch.manual_seed(0)
+    layer = nn.GRU(8, 256)
+    for weight in layer.parameters():
+        weight.data.uniform_(-2, 2)
+    x = torch.randn(40, 1, 8)
+    single = unrolled.trace(layer, x, loss=lambda out: out[0].square().sum()).check()
+    double = unrolled.trace(layer.double(), x.double(), loss=lambda out: out[0].square().sum()).check()
+    assert double.ok
+    assert not single.ok
+    assert "DOES NOT" not in str(single)
+    assert "more than 1e-06: float32's rounding; float64 settles it" in str(single)
+
+
+def test_a_mistake_of_a_thousandth_is_no_rounding():
+    seen = unrolled.trace(nn.GRU(8, 16), torch.randn(9, 1, 8), loss=lambda out: out[0].square().sum())
+    wrong = seen["l0/gates"].copy()
+    wrong[4, 0, 1, 3] += 1e-3
+    found = Trace({**seen.arrays, "l0/gates": wrong}, seen.facts).check()
+    assert "DOES NOT ADD UP: l0: the cell's functions" in str(found)

@@ -25,6 +25,11 @@ BETWEEN = {"float32": 1e-5, "float64": 1e-12}
 """The same for a run by NumPy beside one by torch, as an unrecorded one is without the compiled core."""
 
 
+ROUNDING = 100
+"""Beyond its limit by up to this factor, a float32 trace is told from a mistake: sums of products up to some
+hundreds, as trained weights have, round by as much. A float64 trace of the same network settles it."""
+
+
 @dataclass(frozen=True)
 class Sum:
     """One thing that was looked at; ``apart`` is None where something it needs was not kept."""
@@ -37,15 +42,22 @@ class Sum:
 
     @property
     def ok(self) -> bool:
-        """Whether it adds up, or could not be looked at."""
+        """Whether it adds up within its limit, or could not be looked at."""
         return self.apart is None or self.apart <= self.limit
+
+    @property
+    def rounded(self) -> bool:
+        """Whether it lies beyond the limit no further than float32's rounding may bring it."""
+        is_single = self.limit >= LIMITS["float32"]
+        return not self.ok and is_single and (self.apart or 0) <= ROUNDING * self.limit
 
     def __str__(self) -> str:
         if self.apart is None:
             return f"not checked: {self.where}: {self.what}: {self.reason}"
-        verdict = "adds up" if self.ok else "DOES NOT ADD UP"
+        verdict = "adds up" if self.ok or self.rounded else "DOES NOT ADD UP"
         apart = "exactly" if self.apart == 0 else f"to {self.apart:.1e}"
-        return f"{verdict}: {self.where}: {self.what}, {apart}"
+        more = f", more than {self.limit:.0e}: float32's rounding; float64 settles it" if self.rounded else ""
+        return f"{verdict}: {self.where}: {self.what}, {apart}{more}"
 
 
 @dataclass(frozen=True)
