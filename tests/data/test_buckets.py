@@ -45,8 +45,9 @@ def test_padding_is_little_where_lengths_have_a_long_tail(batch: int):
     lengths = np.random.default_rng(3).lognormal(3, 1, 20_000).astype(np.int64) + 1
     by_chance = np.array_split(np.random.default_rng(4).permutation(len(lengths)), len(lengths) // batch)
     assert buckets.waste(lengths, by_chance) > 0.6
-    assert buckets.waste(lengths, buckets.shuffled(lengths, batch, 0, 0)) < 0.1
-    assert buckets.waste(lengths, buckets.longest_first(lengths, batch)) < 0.02
+    least = buckets.waste(lengths, buckets.longest_first(lengths, batch))
+    assert least < 0.08
+    assert buckets.waste(lengths, buckets.shuffled(lengths, batch, 0, 0)) < least + buckets.MIXED
 
 
 def test_a_batch_of_nothing_is_refused():
