@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from unrolled import config
-from unrolled.config import FIELDS, LanguageModelConfig, keeping, override
+from unrolled.config import LanguageModelConfig, keeping, override
 from unrolled.errors import DataError, OptionError
 
 DEFAULT = LanguageModelConfig()
+FIELDS = LanguageModelConfig.fields()
 
 
 def refusal(**fields: object) -> str:
@@ -20,9 +22,12 @@ def refusal(**fields: object) -> str:
     return str(error.value)
 
 
-def test_every_field_says_what_it_means_and_stands_in_a_section():
-    assert all(field.help for field in FIELDS.values())
-    assert [f.name for _, fields in config.sections() for f in fields] == list(FIELDS)
+@pytest.mark.parametrize("kind", config.CONFIGS.values(), ids=config.CONFIGS)
+def test_every_field_says_what_it_means_and_stands_in_a_section(kind: type[config.Config]):
+    fields = kind.fields()
+    assert all(field.help for field in fields.values())
+    assert sorted(fields) == sorted(field.name for field in structs.fields(kind))
+    assert [f.name for _, listed in kind.sections() for f in listed] == list(fields)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def test_python_values_are_taken_as_they_are():
         ({"sources": ("\udcff.txt",)}, "sources must be texts"),
         ({"valid": 0}, "--valid-sources FILE"),
         ({"test": 0}, "--test-sources FILE"),
-        ({"valid": 0.5, "test": 0.5}, "leave text to train on"),
+        ({"valid": 0.5, "test": 0.5}, "leave data to train on"),
         ({"tied": True, "embedding": 64}, "as many as hidden units, 256"),
         ({"dropout_layers": 0.2}, "0 with one layer"),
         ({"momentum": 0.9}, "momentum must be 0 with adam"),

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from unrolled.config import LanguageModelConfig, load, requested
+from unrolled.config import Config, load, requested
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def bench(
     return speed.against_torch(shape, dtype=dtype, training=not forward_only, threads=threads)
 
 
-def config(run: Annotated[str, RUN] = "last") -> LanguageModelConfig:
+def config(run: Annotated[str, RUN] = "last") -> Config:
     """Shows the config of a run, which `train --config` takes.
 
     Raises:
@@ -287,7 +287,7 @@ def runs() -> "Runs":
 
 
 def train(
-    task: Annotated[Literal["lm"], "what is learned; lm: a language model, which token comes next"],
+    task: Annotated[str, "what is learned; lm: a language model, which token comes next"],
     *sources: Annotated[str | Path, "files, folders, patterns, or - for standard input; also key=value"],
     config: Annotated[Path | None, "a TOML file with fields; what is given beside it counts more"] = None,
     name: Annotated[str | None, "of the run; made from task, text and time unless given"] = None,

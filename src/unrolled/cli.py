@@ -1,9 +1,9 @@
 """The command line: `api`'s functions as verbs, their arguments as options. No logic of its own.
 
 A parameter ``forward_only: Annotated[bool, "help"] = False`` becomes ``--forward-only``; one that has a
-place, an argument; ``**fields``, an option for every field of a config, which may also be written
-``key=value``. A verb's result is printed as text, or with ``--json`` as data; a verb with a parameter
-``json`` shows it itself.
+place, an argument. A verb with ``task`` and ``**fields`` becomes one command a task, with an option for every
+field of the task's config, which may also be written ``key=value``. A verb's result is printed as text, or
+with ``--json`` as data; a verb with a parameter ``json`` shows it itself.
 """
 
 import inspect
@@ -21,7 +21,7 @@ import msgspec
 
 import unrolled
 from unrolled import api
-from unrolled.config import FIELDS, Field, field_named, sections, shown
+from unrolled.config import CONFIGS, Config, Field, field_named, shown
 from unrolled.errors import OptionError, UnrolledError
 from unrolled.report.wording import visible
 
@@ -94,56 +94,72 @@ def main() -> None:
 
 
 def command(verb: Callable[..., Any]) -> click.Command:
-    """Makes the command of one verb.
+    """Makes the command of one verb; one that takes the fields of a config, a command for every task."""
+    signature = inspect.signature(verb)
+    if not takes_fields(signature):
+        return Verb(verb.__name__.replace("_", "-"), **made_of(verb, signature))
+    about = (inspect.getdoc(verb) or "").split("\n\n")[0]
+    tasks = click.Group(verb.__name__, help=about, subcommand_metavar="TASK DATA...", epilog=EXIT_CODES)
+    for task, kind in CONFIGS.items():
+        tasks.add_command(Verb(task, short_help=kind.fields()["task"].help, **made_of(verb, signature, task)))
+    return tasks
+
+
+def made_of(verb: Callable[..., Any], signature: inspect.Signature, task: str = "") -> dict[str, Any]:
+    """What a command is made of: what it runs, its parameters, its help.
 
     An error of ours ends it with its message and exit code 1, or 2 where what was asked for is not offered.
     """
-    signature = inspect.signature(verb)
     shows_itself = "json" in signature.parameters
+    kind = CONFIGS[task] if task else None
 
     @wraps(verb)
     def run(json: bool, print_python: bool, **given: Any) -> None:
         if shows_itself and json:
             given["json"] = True
+        if task:
+            given["task"] = task
         try:
-            call = bound(signature, given)
+            call = bound(signature, given, kind)
             if print_python:
-                click.echo(as_python(verb.__name__, call))
+                click.echo(as_python(verb.__name__, call, kind))
                 return
             result = verb(*call.args, **call.kwargs)
             if json or not shows_itself:
                 show(result, json)
         except UnrolledError as error:
-            kind = Mistake if isinstance(error, OptionError) else click.ClickException
-            raise kind(str(error)) from error
+            kind_of_error = Mistake if isinstance(error, OptionError) else click.ClickException
+            raise kind_of_error(str(error)) from error
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             click.get_current_context().exit(130)
 
-    own = [made for parameter in signature.parameters.values() for made in options(parameter, signature)]
+    named = [parameter for name, parameter in signature.parameters.items() if not task or name != "task"]
+    own = [made for parameter in named for made in options(parameter, signature, kind)]
     common = [
         click.Option(["--json", "json"], is_flag=True, help="print the result as data"),
         click.Option(["--print-python"], is_flag=True, help="print the same call in Python, and do nothing"),
     ]
     own.sort(key=lambda made: isinstance(made, FieldOption))
     fields = sum(isinstance(made, FieldOption) for made in own)
-    return Verb(
-        verb.__name__.replace("_", "-"),
-        callback=run,
-        params=[*own[: len(own) - fields], *common, *own[len(own) - fields :]],
-        help=(inspect.getdoc(verb) or "").split("\n\nRaises:")[0],
-        epilog=EXIT_CODES,
-    )
+    return {
+        "callback": run,
+        "params": [*own[: len(own) - fields], *common, *own[len(own) - fields :]],
+        "help": (inspect.getdoc(verb) or "").split("\n\nRaises:")[0],
+        "epilog": EXIT_CODES,
+    }
 
 
-def options(parameter: inspect.Parameter, signature: inspect.Signature) -> Iterator[click.Parameter]:
+def options(
+    parameter: inspect.Parameter, signature: inspect.Signature, kind: type[Config] | None = None
+) -> Iterator[click.Parameter]:
     """Makes the argument or the options of one parameter of a verb, from its name, annotation and default."""
     annotation, text = get_args(parameter.annotation)
     if parameter.kind is parameter.VAR_KEYWORD:
-        for title, fields in sections():
+        for title, fields in kind.sections() if kind else ():
             yield from (FieldOption(f, title) for f in fields if is_setting(f, signature))
     elif parameter.kind is parameter.VAR_POSITIONAL:
-        yield click.Argument([parameter.name], nargs=-1, metavar="TEXT...", help=text)
+        yield click.Argument([parameter.name], nargs=-1, metavar=f"{parameter.name.upper()}...", help=text)
     elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
         default = {} if parameter.default is parameter.empty else {"default": parameter.default}
         name = parameter.name.upper()
@@ -170,7 +186,9 @@ def option_type(annotation: Any) -> Any:
     return annotation if isinstance(annotation, type) else get_args(annotation)[0]
 
 
-def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundArguments:
+def bound(
+    signature: inspect.Signature, given: dict[str, Any], kind: type[Config] | None = None
+) -> inspect.BoundArguments:
     """The call that the words of a command line mean.
 
     Raises:
@@ -186,13 +204,13 @@ def bound(signature: inspect.Signature, given: dict[str, Any]) -> inspect.BoundA
             args.append(value)
         elif parameter.kind is parameter.VAR_POSITIONAL:
             for word in value:
-                setting = SETTING.fullmatch(word) if takes_fields(signature) else None
-                if not setting or Path(word).exists():
+                setting = SETTING.fullmatch(word) if kind else None
+                if not kind or not setting or Path(word).exists():
                     args.append(word)
                     continue
-                field = field_named(setting["key"])
+                field = field_named(setting["key"], kind)
                 if not is_setting(field, signature):
-                    fix = "Leave it out; task and texts are words of their own: unrolled train lm book.txt"
+                    fix = "Leave it out; task and files are words of their own: unrolled train lm book.txt"
                     raise OptionError(f"config: {field.name}", "not be given as key=value", word, fix)
                 settings.append((field.name, setting["value"]))
         elif parameter.kind is parameter.KEYWORD_ONLY and value != parameter.default:
@@ -214,10 +232,11 @@ def is_setting(field: Field, signature: inspect.Signature) -> bool:
     return field.name not in {*signature.parameters, "schema"}
 
 
-def as_python(name: str, call: inspect.BoundArguments) -> str:
+def as_python(name: str, call: inspect.BoundArguments, kind: type[Config] | None = None) -> str:
     """The call as one would write it in Python."""
     home = "unrolled" if name in unrolled.__all__ else "unrolled.api"
-    named = {key: FIELDS[key].value(value) if key in FIELDS else value for key, value in call.kwargs.items()}
+    fields = kind.fields() if kind else {}
+    named = {key: fields[key].value(value) if key in fields else value for key, value in call.kwargs.items()}
     words = [*map(repr, call.args), *(f"{key}={value!r}" for key, value in named.items() if key != "json")]
     return f"from {home} import {name}\n\n{name}({', '.join(words)})"
 

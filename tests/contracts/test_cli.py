@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 import unrolled
 from unrolled import api
 from unrolled.cli import FieldOption, main
-from unrolled.config import FIELDS
+from unrolled.config import CONFIGS, Config
 from unrolled.errors import OptionError
 
 SIZES = ("--hidden", "8", "--length", "8", "--batch", "2")
@@ -48,23 +48,27 @@ def test_verbs_are_the_functions_of_api():
 
 @pytest.mark.parametrize("verb", api.__all__)
 def test_options_are_the_parameters(verb: str):
-    own = [p for p in main.commands[verb].params if not isinstance(p, FieldOption)]
+    command = main.commands[verb]
+    given = command.commands["lm"].params if verb == "train" else command.params
+    own = [p for p in given if not isinstance(p, FieldOption)]
     named = [p for p in own if p.name not in ("json", "print_python")]
     parameters = dict(inspect.signature(getattr(api, verb)).parameters)
     assert all(len(get_args(p.annotation)) == 2 for p in parameters.values()), "each says what it means"
     parameters.pop("json", None)
     parameters.pop("fields", None)
+    parameters.pop("task", None)  # is the command's own name
     assert [p.name for p in named] == list(parameters)
     for made in named:
         default = parameters[made.name].default
         assert made.required or made.nargs == -1 or made.default == default
-    assert [p.name for p in main.commands[verb].params if p.name == "json"] == ["json"]
+    assert [p.name for p in given if p.name == "json"] == ["json"]
 
 
-def test_every_field_of_the_config_is_an_option():
-    fields = [p.name for p in main.commands["train"].params if isinstance(p, FieldOption)]
-    assert fields == [name for name in FIELDS if name not in ("schema", "task", "sources")]
-    text = call("train", "lm", "--help").output
+@pytest.mark.parametrize(("task", "kind"), CONFIGS.items())
+def test_every_field_of_the_config_is_an_option(task: str, kind: type[Config]):
+    fields = [p.name for p in main.commands["train"].commands[task].params if isinstance(p, FieldOption)]
+    assert fields == [name for name in kind.fields() if name not in ("schema", "task", "sources")]
+    text = call("train", task, "--help").output
     assert all(f"--{name.replace('_', '-')} " in text for name in fields)
 
 
@@ -188,7 +192,7 @@ def test_python_takes_paths_and_gives_the_outcome(book: Path, capsys):
 @pytest.mark.parametrize("field", ["schema", "sources"])
 def test_python_gives_texts_by_place_alone(field: str):
     given: dict[str, Any] = {field: 1}
-    with pytest.raises(OptionError, match=rf"{field} must not be given by name; got 1\. Texts come after"):
+    with pytest.raises(OptionError, match=rf"{field} must not be given by name; got 1\. Files come after"):
         unrolled.train("lm", "book.txt", **given)
 
 

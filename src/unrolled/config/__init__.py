@@ -2,25 +2,41 @@
 
 A field is declared once, with its limits and its meaning; the command line, the comments in ``config.toml``
 and every message are made from that. Neither NumPy nor torch is needed to read a config.
+
+    base.py            what every task's config has
+    language_model.py  and a file for every other task: what it adds
+    field.py           one field: its declaration, and what a person may type for it
+    keeping.py         from and to TOML, from what a person types, and which tasks there are
 """
 
+from unrolled.config.base import Config
 from unrolled.config.field import Field, seconds, shown
-from unrolled.config.keeping import changes, dumps, field_named, load, loads, override, requested
-from unrolled.config.language_model import FIELDS, SECTIONS, LanguageModelConfig, sections
+from unrolled.config.keeping import (
+    CONFIGS,
+    changes,
+    dumps,
+    field_named,
+    kind_of,
+    load,
+    loads,
+    override,
+    requested,
+)
+from unrolled.config.language_model import LanguageModelConfig
 
 __all__ = [
-    "FIELDS",
-    "SECTIONS",
+    "CONFIGS",
+    "Config",
     "Field",
     "LanguageModelConfig",
     "changes",
     "dumps",
     "field_named",
+    "kind_of",
     "load",
     "loads",
     "override",
     "requested",
     "seconds",
-    "sections",
     "shown",
 ]

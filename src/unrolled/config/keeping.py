@@ -1,15 +1,24 @@
-"""A config as text: read from TOML of any version, written with comments, changed by what a person types."""
+"""A config as text: read from TOML of any version, written with comments, changed by what a person types.
+
+`CONFIGS` lists the tasks.
+"""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import structs
 
+from unrolled.config.base import SCHEMA, Config
 from unrolled.config.field import Field
-from unrolled.config.language_model import FIELDS, SCHEMA, LanguageModelConfig
+from unrolled.config.language_model import LanguageModelConfig
 from unrolled.errors import DataError, OptionError, nearest
+
+SomeConfig = TypeVar("SomeConfig", bound=Config)
+
+CONFIGS: dict[str, type[Config]] = {"lm": LanguageModelConfig}
+"""The config of each task, by the task's name."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From the fields of one schema to those of the next; an entry, once written, is kept for ever."""
@@ -18,8 +27,23 @@ ALIASES = {"lr": "learning_rate", "optimizer": "optimiser"}
 """Short or American names that are understood where a person types, and nowhere else."""
 
 
-def load(path: str | Path) -> LanguageModelConfig:
+def kind_of(task: object, where: str = "config") -> type[Config]:
+    """The class of a task's config.
+
+    Raises:
+        OptionError: there is no such task.
+    """
+    if not isinstance(task, str) or task not in CONFIGS:
+        fix = nearest(str(task), CONFIGS)
+        raise OptionError(f"{where}: task", f"be one of {', '.join(CONFIGS)}", repr(task), fix)
+    return CONFIGS[task]
+
+
+def load(path: str | Path, task: str | None = None) -> Any:
     """Reads a config from a TOML file; fields that it leaves out have their defaults.
+
+    Args:
+        task: which config it is where the file does not say; a language model's unless given.
 
     Raises:
         DataError: the file is not there, or no TOML.
@@ -31,16 +55,19 @@ def load(path: str | Path) -> LanguageModelConfig:
     except (OSError, UnicodeDecodeError) as error:
         got = getattr(error, "strerror", None) or error
         raise DataError(f"config: {path}", "be a readable file", got, "Name a TOML file.") from error
-    return loads(text, str(path))
+    return loads(text, str(path), task)
 
 
-def loads(text: str, where: str = "config") -> LanguageModelConfig:
+def loads(text: str, where: str = "config", task: str | None = None) -> Any:
     """Reads a config from TOML text, as `load` does; ``where`` names the text in errors."""
     try:
         fields: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(where, "be TOML", str(error), 'Texts need quotes: cell = "gru".') from error
-    return override(LanguageModelConfig(), migrated(fields, where), where)
+    if task and fields.get("task", task) != task:
+        fix = f"Train that task: unrolled train {fields['task']}, or take another file."
+        raise OptionError(f"{where}: task", f"be {task}", repr(fields["task"]), fix)
+    return override(kind_of(fields.get("task", task or "lm"), where)(), migrated(fields, where), where)
 
 
 def migrated(fields: dict[str, Any], where: str) -> dict[str, Any]:
@@ -58,9 +85,7 @@ def migrated(fields: dict[str, Any], where: str) -> dict[str, Any]:
     return fields
 
 
-def override(
-    config: LanguageModelConfig, given: Mapping[str, object], where: str = "config"
-) -> LanguageModelConfig:
+def override(config: SomeConfig, given: Mapping[str, object], where: str = "config") -> SomeConfig:
     """A config with some fields changed; a value may be a text, as typed on a command line.
 
     Durations are read as ``10m``, ``1h30m`` or seconds, switches as ``on`` and ``off``, ``length`` also as
@@ -71,23 +96,24 @@ def override(
     """
     changes: dict[str, Any] = {}
     for key, value in given.items():
-        field = field_named(key, where)
+        field = field_named(key, type(config), where)
         changes[field.name] = field.value(value)
     return structs.replace(config, **changes)
 
 
 def requested(
     task: str, sources: Iterable[str | Path], file: Path | None, fields: Mapping[str, object]
-) -> LanguageModelConfig:
-    """The config that a task, texts, a file of fields and further fields, which count more, make together.
+) -> Any:
+    """The config that a task, sources, a file of fields and further fields, which count more, make together.
 
     Raises:
-        OptionError: they cannot be, or name no text.
+        OptionError: they cannot be, or name no source.
     """
     for field in {"schema", "sources"} & fields.keys():
-        fix = f'Texts come after the task: train("{task}", "book.txt").'
+        fix = f'Files come after the task: train("{task}", "book.txt").'
         raise OptionError(f"train {task}: {field}", "not be given by name", repr(fields[field]), fix)
-    base = load(file) if file else LanguageModelConfig()
+    kind = kind_of(task, "train")
+    base = load(file, task) if file else kind()
     texts = tuple(map(str, sources))  # Python gives paths too
     chosen = override(base, {**fields, **({"sources": texts} if texts else {})}, where=f"train {task}")
     if not chosen.sources:
@@ -96,7 +122,7 @@ def requested(
     return chosen
 
 
-def field_named(key: str, where: str = "config") -> Field:
+def field_named(key: str, kind: type[Config], where: str = "config") -> Field:
     """The field that is meant by what a person typed.
 
     Raises:
@@ -104,17 +130,19 @@ def field_named(key: str, where: str = "config") -> Field:
     """
     name = key.replace("-", "_")
     name = ALIASES.get(name, name)
-    if name not in FIELDS:
-        raise OptionError(f"{where}: the field", "be one that exists", key, nearest(name, FIELDS))
-    return FIELDS[name]
+    fields = kind.fields()
+    if name not in fields:
+        raise OptionError(f"{where}: the field", "be one that exists", key, nearest(name, fields))
+    return fields[name]
 
 
-def dumps(config: LanguageModelConfig) -> str:
+def dumps(config: Config) -> str:
     """The config as TOML, complete, every field with its meaning as a comment; `loads` reads it again."""
     return str(config)
 
 
-def changes(config: LanguageModelConfig) -> dict[str, Any]:
+def changes(config: Config) -> dict[str, Any]:
     """The fields that differ from their defaults."""
-    pairs = ((name, getattr(config, name)) for name in FIELDS)
-    return {name: value for name, value in pairs if value != FIELDS[name].default}
+    fields = config.fields()
+    pairs = ((name, getattr(config, name)) for name in fields)
+    return {name: value for name, value in pairs if value != fields[name].default}

@@ -70,7 +70,7 @@ def overfit(config: LanguageModelConfig, display: Display) -> Trial:
     Raises:
         UnrolledError: the loss stays above `BY_HEART` and what cannot be known.
     """
-    off = {name: 0.0 for name in configs.FIELDS if name.startswith("dropout_")}
+    off = {name: 0.0 for name in config.fields() if name.startswith("dropout_")}
     plain = structs.replace(
         config, **off, weight_decay=0.0, average=0.0, warmup=0, schedule="constant", memoryless=False
     )
