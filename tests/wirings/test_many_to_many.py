@@ -1,4 +1,4 @@
-"""The token model beside the same written plainly, step by step."""
+"""An answer for every step: the token model beside the same written plainly; any inputs, ragged, streamed."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import OptionError
-from unrolled.wirings import Dropouts, Sizes, TokenModel
+from unrolled.losses import cross_entropy
+from unrolled.wirings import Dropouts, Features, ManyToMany, Recurrence, Sizes, TokenModel, Tokens
 
 CELLS = ["rnn", "lstm", "gru"]
 
@@ -102,3 +103,60 @@ def test_what_cannot_be_built_is_said() -> None:
         TokenModel(Sizes(7, hidden=6, embedding=5, tied=True))
     with pytest.raises(OptionError, match="rnn, lstm, gru"):
         TokenModel(Sizes(7, cell="transformer"))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("two", [False, True])
+def test_steps_of_padded_sequences_are_those_of_each_alone(cell: str, two: bool) -> None:
+    model, x = ManyToMany(Features(5), Recurrence(cell, 2, 4, two), 3), torch.randn(7, 4, 5)
+    lengths, order = torch.tensor([7, 3, 1, 5]), torch.tensor([2, 0, 3, 1])
+    logits = model(x, lengths=lengths)
+    permuted = model(x[:, order], lengths=lengths[order])
+    for b, n in enumerate(lengths.tolist()):
+        torch.testing.assert_close(logits[:n, b], model(x[:n, b : b + 1])[:, 0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(permuted, logits[:, order])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_parts_and_a_stream_give_the_steps_of_the_whole(cell: str) -> None:
+    model, ids = ManyToMany(Tokens(9, 5), Recurrence(cell, 2, 4), 3), torch.randint(9, (9, 2))
+    whole = model(ids)
+    first, state = model.go_on(ids[:4])
+    torch.testing.assert_close(torch.cat([first, model.go_on(ids[4:], state)[0]]), whole)
+    stream = model.stream(batch=2)
+    steps = torch.stack([stream.step(ids_t) for ids_t in ids[:3]])
+    torch.testing.assert_close(torch.cat([steps, stream.chunk(ids[3:])]), whole.detach())
+
+
+def test_a_token_model_is_many_to_many_over_tokens() -> None:
+    torch.manual_seed(0)
+    old = TokenModel(Sizes(7, "lstm", layers=2, hidden=6, embedding=5), Dropouts(0.1, 0.2, 0.3, 0.4))
+    new = ManyToMany(Tokens(7, 5), Recurrence("lstm", 2, 6), 7, Dropouts(0.1, 0.2, 0.3, 0.4))
+    new.load_state_dict(
+        {n.replace("embedding.", "inputs.embedding."): w for n, w in old.state_dict().items()}
+    )
+    ids, random = torch.randint(7, (9, 3)), [torch.Generator().manual_seed(1) for _ in "ab"]
+    assert torch.equal(old(ids, generator=random[0])[0], new(ids, generator=random[1]))
+
+
+def test_it_learns_to_say_what_it_read_a_step_ago() -> None:
+    torch.manual_seed(0)
+    ids = torch.randint(6, (12, 8))
+    model = ManyToMany(Tokens(6, 8), Recurrence("rnn", 1, 24), 6)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    loss = torch.zeros(())
+    for _ in range(150):
+        optimiser.zero_grad()
+        loss = cross_entropy(model(ids)[1:], ids[:-1])
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.05, "chance is 1.79"
+
+
+def test_a_state_cannot_come_from_the_future() -> None:
+    model = ManyToMany(Features(2), Recurrence(hidden=2, bidirectional=True), 2)
+    _, state = model.go_on(torch.zeros(3, 1, 2))
+    with pytest.raises(OptionError, match="bidirectional=False"):
+        model.go_on(torch.zeros(3, 1, 2), state)
+    with pytest.raises(OptionError):
+        model.stream()
