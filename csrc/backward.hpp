@@ -6,6 +6,8 @@
 // so a run that recomputes its states from checkpoints sums in the same order and gives the same bits.
 #pragma once
 
+#include <algorithm>
+
 #include "sums.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -18,7 +20,7 @@ public:
           order_(order),
           walk_{s_, order, f.tape_batch, nullptr},
           how_(how),
-          block_steps_(block_steps()),
+          block_steps_(std::min(block_steps(s_.B, s_.H), order.steps)),
           sums_(f) {}
 
     static Division divide(const Backward<Real>& f, const Order& order, int threads) {
@@ -60,7 +62,7 @@ public:
     void run(Member& me, const Own& own) {
         panels_.pack(s_, f_.weights, own.sums.list, me.number, me.count);
         begin(Part(order_.rows, me), me.number);
-        sums_.begin(Part(s_.I, me));
+        sums_.begin(Part(s_.I, me), me.number);
         clear_padding(Part(s_.B, me));
         me.meet();
         const Share share(order_, how_.by, me);
@@ -76,13 +78,6 @@ private:
     Index block_rows() const { return block_steps_ * order_.rows; }
     Index d_h() const { return Cell::da_columns * s_.H; }
     Index gh() const { return Cell::gates * s_.H; }
-
-    // Long enough that the products of a block are real products; from the shape alone, never from the threads.
-    Index block_steps() const {
-        const Index rows = s_.H <= 256 ? 256 : s_.H <= 512 ? 512 : 1024;
-        const Index steps = s_.B >= rows ? 1 : rows / (s_.B ? s_.B : 1);
-        return steps < order_.steps ? steps : order_.steps;
-    }
 
     // The block of steps that ends before `to`.
     Part block_before(Index to) const {

@@ -41,10 +41,10 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
              Address reset, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr, Address x,
              Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
              Address h_n, Address c_n, Address gates, Address saved, Address c, Address ids, Index ids_step,
-             Index ids_row, Address table, Address kept) {
+             Index ids_row, Address table, Address kept, Address whole) {
     const Code which(code);
     const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
-                      threads};
+                      threads, at<const Index>(whole)};
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Forward<Real> f{shape,
@@ -71,10 +71,10 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
               Index dh_out_step, Index dh_out_row, Address dh_n, Address dc_n, Address dx, Index dx_step,
               Index dx_row, Address dW_xh, Address dW_hh, Address db_xh, Address db_hh, Address dW_hr,
               Address dh_0, Address dc_0, Address dh, Address dh_carry, Address dc, Address da, Address ids,
-              Index ids_step, Index ids_row, Address dtable) {
+              Index ids_step, Index ids_row, Address dtable, Address whole, int add) {
     const Code which(code);
     const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
-                      threads};
+                      threads, at<const Index>(whole)};
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Backward<Real> f{shape,
@@ -101,7 +101,8 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
                                at<Real>(dc),
                                at<Real>(da),
                                {at<const Index>(ids), ids_step, ids_row},
-                               at<Real>(dtable)};
+                               at<Real>(dtable),
+                               add != 0};
         passes<Real>(*isa().kernels, which.cell).backward(f);
     });
 }
@@ -174,6 +175,7 @@ NB_MODULE(_native, m) {
     using Release = nb::call_guard<nb::gil_scoped_release>;
     m.def("forward", &unrolled::forward, Release());
     m.def("backward", &unrolled::backward, Release());
+    m.def("block_steps", &unrolled::block_steps);
     m.def("isas", [] {
         nb::list names;
         int count;

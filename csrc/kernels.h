@@ -33,6 +33,9 @@ struct Shape {
     const Index* lengths;       // [B], 0..T, any order
     const std::uint8_t* reset;  // [T, B]; 1: the state is cleared before that step, no gradient passes
     int threads;                // at most so many, the calling one among them; never changes a bit
+    // [B] or null. Where this call is a stretch of a longer one, the lengths in that; `lengths` are then how
+    // many of each sequence's steps lie in the stretch. Rows run and are summed in the order of the whole.
+    const Index* whole = nullptr;
     Index R() const { return P ? P : H; }
 };
 
@@ -87,8 +90,13 @@ template <class Real> struct Forward {
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream
-// gradients share, and weight gradients are sums over the B. Outputs are overwritten, never added to. Upstream
-// gradients past a sequence's end are ignored; gradients there are zero.
+// gradients share, and weight gradients are sums over the B. Outputs are overwritten, but with `add` those of the
+// weights and of a table are added to. Upstream gradients past a sequence's end are ignored; gradients there are
+// zero. dh_0 may be dh_n itself, and dc_0 dc_n: a row without steps leaves them as they are.
+//
+// So a sequence may go back in stretches, the last that ran first, each over a tape of its own: dh_0 of one is
+// dh_n of the next, and all but the first add. Where stretches begin a whole number of `block_steps` after the
+// step that runs first of all, every gradient has the bits that one call would give.
 template <class Real> struct Backward {
     Shape shape;
     Index tape_batch;
@@ -116,6 +124,10 @@ template <class Real> struct Backward {
     Real* da;        // [T, B, G, H] out: gradient of x W_xh' + b_xh (the hidden half of a GRU's n is da_n * r)
     Rows<const Index> ids;  // [T, B] or null; one row a step where the tape has one
     Real* dtable;           // [I, G*H] out: the sum of da over the rows of each id
+    bool add = false;       // to dW_xh, dW_hh, db_xh, db_hh, dW_hr and dtable as they are
 };
+
+// Steps whose rows the way back sums up together, from the shape alone; fewer where there are no more.
+Index block_steps(Index B, Index H);
 
 }  // namespace unrolled

@@ -13,13 +13,17 @@ Order::Order(const Shape& s)
       row_(nullptr),
       length_(nullptr),
       active_(nullptr) {
-    if (!s.lengths || std::all_of(s.lengths, s.lengths + s.B, [&](Index n) { return n == s.T; })) return;
+    const Index* const by = s.whole ? s.whole : s.lengths;
+    const auto equal = [&](const Index* lengths, Index wanted) {
+        return std::all_of(lengths, lengths + s.B, [&](Index n) { return n == wanted; });
+    };
+    if (!s.lengths || (equal(s.lengths, s.T) && equal(by, s.B ? by[0] : 0))) return;
     ragged = true;
     row_ = new Index[std::size_t(2 * s.B + s.T)];
     length_ = row_ + s.B;
     active_ = length_ + s.B;
     std::iota(row_, row_ + s.B, Index(0));
-    std::stable_sort(row_, row_ + s.B, [&](Index a, Index b) { return s.lengths[a] > s.lengths[b]; });
+    std::stable_sort(row_, row_ + s.B, [&](Index a, Index b) { return by[a] > by[b]; });
     for (Index i = 0; i < s.B; ++i) length_[i] = s.lengths[row_[i]];
     rows = std::find(length_, length_ + s.B, Index(0)) - length_;
     steps = rows ? length_[0] : 0;
@@ -30,5 +34,11 @@ Order::Order(const Shape& s)
     }
 }
 Order::~Order() { delete[] row_; }
+
+// Long enough that the products of a block are real products; never from the threads.
+Index block_steps(Index B, Index H) {
+    const Index rows = H <= 256 ? 256 : H <= 512 ? 512 : 1024;
+    return B >= rows ? 1 : rows / (B ? B : 1);
+}
 
 }  // namespace unrolled

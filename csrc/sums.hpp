@@ -45,15 +45,18 @@ public:
         return {list, PackedFactors<Real>::take(arena, rows, columns / sharers + kGroup)};
     }
 
-    // Before the first block, and seen by all: nothing of any id yet.
-    void begin(const Part& table) const {
-        if (f_.dtable) clear(f_.dtable + table.from * gh(), table.size() * gh());
+    // Before the first block, and seen by all: what the sums begin at.
+    void begin(const Part& table, int member) const {
+        if (!f_.add && f_.dtable) clear(f_.dtable + table.from * gh(), table.size() * gh());
+        if (!f_.add || member > 0) return;
+        clear(db_, d_h());
+        each_aside([](const Real* gradient, Real* sum, Index n) { copy(sum, gradient, n); });
     }
 
     // A block's share of all sums, and its dx; a part of it, as number `number` of `count`.
     void add(const Own& own, const Block<Real>& block, Index rows, bool first, const Panels<Real>& W_xh,
              int number, int count) const {
-        const Into into = first ? Into::fresh : Into::added;
+        const Into into = first && !f_.add ? Into::fresh : Into::added;
         const auto columns = [&](const Real* data, Index step, Index n, Index grain) {
             return Columns<Real>{data, step, Part(n, number, count, grain)};
         };
@@ -86,25 +89,31 @@ public:
 
     // Once all blocks are added; `any` says whether there was one.
     void finish(bool any) const {
-        const Index H = s_.H;
-        if (!any) {
+        if (!any && !f_.add) {
             clear(db_, d_h());
+            if (narrow_) clear(narrow_, s_.I * gh());
             if (f_.dW_xh) clear(f_.dW_xh, gh() * s_.I);
             if (f_.dW_hh) clear(f_.dW_hh, gh() * s_.R());
-            if (f_.dW_hr) clear(f_.dW_hr, s_.P * H);
-        } else if (narrow_ && f_.dW_xh) {
-            for (Index j = 0; j < gh(); ++j)
-                for (Index i = 0; i < s_.I; ++i) f_.dW_xh[x_row(j) * s_.I + i] = narrow_[i * gh() + j];
+            if (f_.dW_hr) clear(f_.dW_hr, s_.P * s_.H);
         }
-        for (int g = 0; g < Cell::gates; ++g) {
-            if (f_.db_xh) copy(f_.db_xh + g * H, db_ + Cell::x_column[g] * H, H);
-            if (f_.db_hh) copy(f_.db_hh + g * H, db_ + Cell::h_column[g] * H, H);
-        }
+        each_aside([](Real* gradient, const Real* sum, Index n) { copy(gradient, sum, n); });
     }
 
 private:
     Index d_h() const { return Cell::da_columns * s_.H; }
     Index gh() const { return Cell::gates * s_.H; }
+
+    // What is not summed where it belongs: f(part of a gradient, its sum, how many numbers).
+    template <class F> void each_aside(F f) const {
+        const Index H = s_.H;
+        for (int g = 0; g < Cell::gates; ++g) {
+            if (f_.db_xh) f(f_.db_xh + g * H, db_ + Cell::x_column[g] * H, H);
+            if (f_.db_hh) f(f_.db_hh + g * H, db_ + Cell::h_column[g] * H, H);
+        }
+        if (!narrow_ || !f_.dW_xh) return;
+        for (Index j = 0; j < gh(); ++j)
+            for (Index i = 0; i < s_.I; ++i) f(f_.dW_xh + x_row(j) * s_.I + i, narrow_ + i * gh() + j, 1);
+    }
 
     // The row of W_xh behind a column of da.
     Index x_row(Index column) const {

@@ -14,7 +14,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from tests import test_tape, test_unroll, test_unroll_inside
+from tests import test_stretches, test_tape, test_unroll, test_unroll_inside
 from tests.battery import test_gradients, test_properties
 from tests.cells import test_base, test_gru, test_lstm, test_rnn
 from tests.tracing import test_against_autograd, test_keep
@@ -24,7 +24,7 @@ from unrolled.cells import GRU, GRU_RESET_BEFORE, LSTM, RNN_TANH, base, gru, lst
 from unrolled.tape import Engine, Tape
 from unrolled.traces import through_time
 from unrolled.tracing import assemble, items
-from unrolled.unroll import inside, reference
+from unrolled.unroll import inside, reference, stretches
 
 
 class Fault(NamedTuple):
@@ -41,6 +41,9 @@ REFERENCE = Engine("reference")
 entries = test_gradients.test_every_entry_against_central_differences
 larger = test_gradients.test_random_directions_in_larger_problems
 new_beginning = partial(test_unroll.test_a_reset_is_a_new_beginning, GRU, 0, REFERENCE)
+in_stretches = partial(
+    test_stretches.test_bits_are_those_of_a_whole_run, LSTM, 0, REFERENCE, {"ragged": True}, "float32"
+)
 ends = test_unroll.test_past_the_end_is_zero_and_final_states_stand_there
 
 FAULTS = [
@@ -236,6 +239,29 @@ FAULTS = [
         "value[first : end + (name in tape.cell.states)]",
         "value[max(0, first - 1) : max(0, first - 1) + end - first + (name in tape.cell.states)]",
         partial(test_keep.test_a_window_says_of_its_steps_what_the_whole_says, "lstm"),
+    ),
+    # in little memory
+    Fault(
+        "begin every stretch as the run began",
+        stretches.backward,
+        "marks.states[number]",
+        "marks.states[0]",
+        in_stretches,
+    ),
+    Fault("go back through the first stretch first", stretches.backward, "reversed(", "list(", in_stretches),
+    Fault(
+        "count blocks from the step that runs last",
+        reference.backward,
+        "(end - 1 - t if tape.walk.reverse else t)",
+        "(t if tape.walk.reverse else end - 1 - t)",
+        in_stretches,
+    ),
+    Fault(
+        "give a stretch the lengths of the whole",
+        stretches._piece,
+        "np.clip(lengths - part.start, 0, part.stop - part.start)",
+        "lengths",
+        in_stretches,
     ),
     Fault(
         "mirror the lower half of the logistic function",

@@ -77,8 +77,12 @@ def code(cell: str, dtype: str) -> int:
 NO_IDS = (0, 0, 0, 0)
 """What a call without ids has for them: the addresses and strides of none, and of no table."""
 
+WHOLE = ((0,), (0, 0))
+"""How a call of `forward`, and one of `backward`, ends that is no stretch of a longer one."""
+
 if _core is not None:
     forward = _core.forward
     backward = _core.backward
     Stream = _core.Stream
     Kept = _core.Kept
+    block_steps = _core.block_steps

@@ -56,16 +56,50 @@ class Walk:
     reset: Array | None = None
     reverse: bool = False
 
+    def longest(self, T: int) -> int:
+        """Steps of the longest of its sequences, out of T."""
+        return T if self.lengths is None else int(self.lengths.max(initial=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch(Walk):
+    """A stretch of a longer walk.
+
+    Shapes:
+        lengths: ``[B]``, steps of each sequence that lie in the stretch; whole: ``[B]``, in the longer walk,
+            in whose order rows are summed; None where that has no lengths.
+    """
+
+    whole: Array | None = None
+
 
 FORWARDS = Walk()
 """All steps of all sequences, first to last."""
 
 
 class Engine(NamedTuple):
-    """Who computes, and on how many threads at most; the reference has one. Threads never change a bit."""
+    """Who computes, on how many threads at most (the reference has one), and how much of a run it holds.
+
+    With ``memory="sqrt"``, or an amount of memory in bytes or as ``"200MB"``, a run holds the states at some
+    steps alone, and computes the rest again when it goes back. Neither threads nor memory change a bit.
+    """
 
     name: Literal["auto", "native", "reference"] = "auto"
     threads: int = 1
+    memory: str | int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Marks:
+    """Where a run begins again when it goes back, in place of a tape of all its steps.
+
+    Attributes:
+        steps: of a stretch between two marks.
+        states: by name what enters each stretch, in the order they run, ``[B, R]`` or ``[B, H]``.
+    """
+
+    steps: int
+    states: list[dict[str, Array]] = dataclasses.field(default_factory=list[dict[str, Array]])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -89,6 +123,7 @@ class Tape(Generic[CellT]):
         walk: lengths, resets and direction.
         engine: who computed it.
         arrays: everything that was computed, by name.
+        marks: where the backward pass begins again, of a run in little memory; else None.
     """
 
     cell: CellT
@@ -97,6 +132,7 @@ class Tape(Generic[CellT]):
     walk: Walk
     engine: Engine
     arrays: dict[str, Array]
+    marks: Marks | None = None
 
     def __getattr__(self, name: str) -> Array:
         if name.startswith("__") or name == "arrays":  # asked for while copying or unpickling

@@ -18,6 +18,7 @@ from tests.battery.tokens import Tokens
 from unrolled import native
 from unrolled.cells import Array, Values
 from unrolled.checks import Problem
+from unrolled.tape import Stretch
 
 Layout: TypeAlias = Literal["plain", "batch_first", "half"]
 """How ``[T, B, features]`` lies in memory; ``half``: beside another direction's features."""
@@ -26,12 +27,12 @@ _SIZES = ("code", "threads", "T", "B", "I", "H", "P", "reverse", "lengths", "res
 _WEIGHTS = ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")
 _STATES = ("x", "x_step", "x_row", "h_0", "c_0", "h", "h_step", "h_row")
 _IDS = ("ids", "ids_step", "ids_row")
-FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table", "kept")
+FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table", "kept", "whole")
 BACKWARD = (
     *(*_SIZES, "tape_batch", *_WEIGHTS, *_STATES, "gates", "saved", "c"),
     *("dh_out", "dh_out_step", "dh_out_row", "dh_n", "dc_n", "dx", "dx_step", "dx_row"),
     *("dW_xh", "dW_hh", "db_xh", "db_hh", "dW_hr", "dh_0", "dc_0", "dh", "dh_carry", "dc", "da"),
-    *(*_IDS, "dtable"),
+    *(*_IDS, "dtable", "whole", "add"),
 )
 """The arguments of `native.forward` and `native.backward` in order."""
 
@@ -114,6 +115,8 @@ def arguments(problem: Problem, how: How, tokens: Tokens | None = None) -> dict[
     given |= {"reverse": walk.reverse} | problem.params
     given |= {} if walk.lengths is None else {"lengths": walk.lengths.astype(np.int64)}
     given |= {} if walk.reset is None else {"reset": walk.reset}
+    if isinstance(walk, Stretch) and walk.whole is not None:
+        given["whole"] = walk.whole.astype(np.int64)
     if tokens is None:
         return given | {"x": placed(problem.x, how.layout)}
     for name in ("W_xh", "b_xh"):
@@ -168,11 +171,13 @@ def backward(
     upstream: Iterable[str] = ("dh_out", "dh_n", "dc_n"),
     wanted: Iterable[str] = WANTED["all"],
     tokens: Tokens | None = None,
+    onto: Values | None = None,
 ) -> Values:
     """Runs `native.backward` over what `forward` gave in training; gives what is ``wanted`` by name.
 
     ``upstream`` names the gradients that are given; the others are absent. Their batch may be any where
-    that of the tape is 1; the walk is theirs. With ``tokens``, dtable stands for dx, dW_xh and db_xh.
+    that of the tape is 1; the walk is theirs. With ``tokens``, dtable stands for dx, dW_xh and db_xh. The
+    weights' gradients are added ``onto`` those of another call.
     """
     B = problem.dh_out.shape[1]
     given = arguments(problem, how, tokens) | {"B": B}
@@ -187,6 +192,9 @@ def backward(
     outputs = {name: Output(shape, dtype) for name, shape in shapes.items() if name in wanted}
     if "dx" in wanted:
         outputs["dx"] = Output((T, B, I), dtype, how.layout)
+    given["add"] = onto is not None
+    for name in outputs.keys() & (onto or {}).keys() & {*WANTED["weights"], "dtable"}:
+        outputs[name].array[...] = (onto or {})[name]
     given |= {name: value for name, value in tape.items() if name in ("gates", "saved", "c")}
     given |= {"h": placed(tape["h"], how.layout), "tape_batch": tape_batch}
     given |= {f"{state}_0": problem.initial[state] for state in initial if state in problem.initial}

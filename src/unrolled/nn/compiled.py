@@ -143,7 +143,7 @@ def _forward(
                 code, threads, T, B, width, H, P, d, lengths_at, reset_at, *W,
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + d * R * size, h_step, h_row, h_n_at + k * of_h, c_n_at and c_n_at + k * of_c,
-                at(tape[0]), at(tape[1]), at(tape[2]), *ids, packed[k],
+                at(tape[0]), at(tape[1]), at(tape[2]), *ids, packed[k], *native.WHOLE[0],
             )  # fmt: skip
         x, step, row, looks_up = (h if noise is None else h * noise), h_step, h_row, False
     return (x, h_n) if c_n is None else (x, h_n, c_n)
@@ -194,6 +194,7 @@ def _backward(
                 dh_n_at and dh_n_at + k * of_h, dc_n_at and dc_n_at + k * of_c,
                 at(part), dx_step, dx_row, *dW_k,
                 dh_0_at and dh_0_at + k * of_h, dc_0_at and dc_0_at + k * of_c, 0, 0, 0, 0, *ids,
+                *native.WHOLE[1],
             )  # fmt: skip
             dx = part if dx is None or part is None else dx.add_(part)
         dh = dx

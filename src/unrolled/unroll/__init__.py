@@ -2,6 +2,8 @@
 
     reference.py   the loop over time both ways, NumPy and plain: read this one
     compiled.py    the same over the same arrays, in the compiled core
+    stretches.py   a long run in little memory: computed again, stretch by stretch, when it goes back
+    budget.py      how long a stretch may be
     inside.py      what no tape keeps, had from one: the factors of the weights' gradients
     guards.py      what may come in
 
@@ -12,18 +14,18 @@ recording are written here, once.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from unrolled import notation
 from unrolled.cells import Array, Cell, get
-from unrolled.tape import FORWARDS, Engine, Tape, Walk
-from unrolled.unroll import compiled, guards, reference
+from unrolled.tape import FORWARDS, Engine, Marks, Tape, Walk
+from unrolled.unroll import budget, guards, reference, stretches
 from unrolled.unroll.inside import Factors
 from unrolled.unroll.inside import factors as _factors
-
-ENGINES = {"native": compiled, "reference": reference}
+from unrolled.unroll.stretches import ENGINES
 
 
 def forward(
@@ -47,7 +49,8 @@ def forward(
         initial: by state, h ``[B, R]``, c ``[B, H]``; what is absent is zero.
 
     Keeps: output, initial and final states always; of the rest what ``keep`` names, by default all that
-    `backward` needs (`Cell.kept`). ``keep=()`` is inference.
+    `backward` needs (`Cell.kept`). ``keep=()`` is inference. With ``Engine(memory=…)`` the default of a long
+    run is the states at some steps alone, from which `backward` computes the rest again.
 
     Raises:
         UnrolledError: an argument is not as above; before anything is computed.
@@ -68,15 +71,34 @@ def forward(
     states = guards.states(where, cell, initial or {}, "{}_0", sizes, dtype)
     kept = guards.names(where, cell.kept(projected) if keep is None else keep, cell.recordable(projected))
     chosen = guards.engine(where, cell, dtype, engine)
+    marks = _marks(cell, sizes, walk, chosen, dtype.itemsize) if keep is None else None
+    kept = () if marks else kept
 
     arrays = {f"{state}_0": value.copy() for state, value in states.items()}
     for name in dict.fromkeys(("h", *kept)):
         arrays[name] = np.zeros(guards.shape(cell.axes(name), sizes), dtype)
         if name in states:
             arrays[name][sizes["T"] if walk.reverse else 0] = states[name]
-    tape = Tape(cell, weights, x, walk, chosen, arrays)
-    ENGINES[chosen.name].forward(tape)
+    tape = Tape(cell, weights, x, walk, chosen, arrays, marks)
+    (stretches if marks else ENGINES[chosen.name]).forward(tape)
     return tape
+
+
+def _marks(cell: Cell, sizes: guards.Sizes, walk: Walk, engine: Engine, itemsize: int) -> Marks | None:
+    """Where a run shall begin again when it goes back; None where its tape is kept whole."""
+    if engine.memory is None:
+        return None
+
+    def held(names: Iterable[str], steps: int) -> int:
+        shapes = (guards.shape(cell.axes(name), {**sizes, "T": steps, "T+1": steps}) for name in names)
+        return itemsize * sum(math.prod(shape) for shape in shapes)
+
+    needed, steps = cell.kept("P" in sizes), walk.longest(sizes["T"])
+    block = ENGINES[engine.name].block_steps(sizes["B"], sizes["H"])
+    whole = held((name for name in needed if name != "h"), steps)
+    needs = budget.Needs(steps, block, whole, held(needed, 1), held(cell.states, 1))
+    length = budget.stretch("unroll.forward: memory", engine.memory, needs)
+    return Marks(length) if length < steps else None
 
 
 def backward(
@@ -99,6 +121,7 @@ def backward(
     Shapes:
         dh_out: ``[T, B, R]``, gradient of the loss with respect to `Tape.output`; ignored past a sequence's
             end. Over a tape of batch 1 any B: many gradients of one run, whose weight gradients add up.
+            In little memory those are then summed in other blocks than in a whole run.
         final: by state, gradients with respect to the final states; h ``[B, R]``, c ``[B, H]``.
 
     Keeps: of single steps what ``keep`` names: ``dh_out dh_carry dh [T, B, R]``, ``da [T, B, G, H]``, and for
@@ -116,7 +139,8 @@ def backward(
     """
     where = "unroll.backward"
     cell, dtype = tape.cell, tape.x.dtype
-    guards.recorded(where, tape)
+    if tape.marks is None:
+        guards.recorded(where, tape)
     sizes, dh_out, carry = guards.upstream(where, tape, dh_out, final or {})
     of_states = tuple(f"d{state}" for state in cell.states[1:])
     kept = guards.names(where, keep, ("dh_out", "dh_carry", "dh", "da", *of_states))
@@ -133,7 +157,8 @@ def backward(
         out[name] = np.zeros(guards.shape(letters, sizes), dtype)
     if "dh_out" in kept:
         out["dh_out"][:] = np.where(tape.real()[:, :, None], dh_out, 0)
-    ENGINES[chosen.name].backward(dataclasses.replace(tape, engine=chosen), dh_out, out)
+    engine_of = stretches if tape.marks else ENGINES[chosen.name]
+    engine_of.backward(dataclasses.replace(tape, engine=chosen), dh_out, out)
     tape.arrays.update(out)
 
 

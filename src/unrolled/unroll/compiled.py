@@ -11,16 +11,21 @@ import numpy as np
 
 from unrolled import native
 from unrolled.cells import Array, Cell
-from unrolled.tape import Tape
+from unrolled.tape import Stretch, Tape
 
 Arrays: TypeAlias = list[Array | None]
+
+
+def block_steps(B: int, H: int) -> int:
+    """Steps whose rows the core sums up at a time, counted from the one that runs first."""
+    return native.block_steps(B, H)
 
 
 def forward(tape: Tape[Cell]) -> None:
     """Runs all steps and fills those arrays of the tape that are kept."""
     arrays, cell = tape.arrays, tape.cell
     final = {f"{state}_n": np.empty_like(arrays[f"{state}_0"]) for state in cell.states}
-    x, h, walk, weights, kept = _inputs(tape, tape.B)
+    x, h, (*walk, whole), weights, kept = _inputs(tape, tape.B)
     native.forward(
         *_sizes(tape, tape.B),
         *_addresses(*walk, *weights, x),
@@ -30,20 +35,21 @@ def forward(tape: Tape[Cell]) -> None:
         *_addresses(final["h_n"], final.get("c_n"), *kept),
         *native.NO_IDS,
         0,
+        *_addresses(whole),
     )
     arrays |= final
     if "gates" in arrays and set(cell.gates) <= set(cell.states):
         arrays["gates"][:, :, 0] = h  # the one gate is the state, which the core writes once
 
 
-def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
-    """Runs all steps the other way round and fills the gradients of ``out``.
+def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], *, add: bool = False) -> None:
+    """Runs all steps the other way round and fills the gradients of ``out``; with ``add`` adds the weights'.
 
     Shapes:
         dh_out, out: as for the reference.
     """
     arrays, B = tape.arrays, dh_out.shape[1]
-    x, h, walk, weights, kept = _inputs(tape, B)
+    x, h, (*walk, whole), weights, kept = _inputs(tape, B)
     dh_out = np.ascontiguousarray(dh_out)
     dh_n, dc_n = (out[name].copy() if name in out else None for name in ("dh_0", "dc_0"))
     dweights = [out.get(f"d{name}") for name in ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")]
@@ -62,6 +68,8 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
         *(_strides(out["dx"]) if "dx" in out else (0, 0)),
         *_addresses(*dweights, out["dh_0"], out.get("dc_0"), *looked_into),
         *native.NO_IDS,
+        *_addresses(whole),
+        int(add),
     )
 
 
@@ -79,11 +87,16 @@ def _inputs(tape: Tape[Cell], B: int) -> tuple[Array, Array, Arrays, Arrays, Arr
 
 
 def _walk(tape: Tape[Cell], B: int) -> Arrays:
-    """Lengths ``[B]`` and resets ``[T, B]``, in memory of their own where one row stands for many."""
+    """Lengths ``[B]``, resets ``[T, B]``, and the lengths in the whole of which this is a stretch.
+
+    In memory of their own where one row stands for many.
+    """
     lengths, reset = tape.walk.lengths, tape.walk.reset
+    whole = tape.walk.whole if isinstance(tape.walk, Stretch) else None
     return [
         None if lengths is None else np.ascontiguousarray(np.broadcast_to(lengths, B)),
         None if reset is None else np.ascontiguousarray(np.broadcast_to(reset, (tape.T, B))),
+        None if whole is None else np.ascontiguousarray(np.broadcast_to(whole, B)),
     ]
 
 

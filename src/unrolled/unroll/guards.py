@@ -225,7 +225,7 @@ def names(
 
 def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine:
     """The engine that runs: ``auto`` is the compiled core where it has this cell, else it says why not."""
-    name, threads = wanted if isinstance(wanted, Engine) else (wanted, 1)
+    name, threads, memory = wanted if isinstance(wanted, Engine) else (wanted, 1, None)
     if name not in ENGINES:
         fix = nearest(str(name), ENGINES)
         raise OptionError(f"{where}: engine", f"be one of {', '.join(ENGINES)}", repr(name), fix)
@@ -233,11 +233,11 @@ def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine
         rule, got = "be a whole number of at least 1", repr(threads)
         raise OptionError(f"{where}: threads", rule, got, "The calling thread is one of them.")
     if name != "reference" and cells.CELLS.get(cell.name) is cell and native.supports(cell.name, dtype.name):
-        return Engine("native", threads)
+        return Engine("native", threads, memory)
     reason = native.why_not() or f"{cell.name} has no compiled version for {dtype}"
     if name == "native":
         fix = 'Take engine="reference", or "auto" for the fastest that is there.'
         raise UnavailableError(f"{where}: engine", 'be available to be "native"', f"this: {reason}", fix)
     if name == "auto":
         note(f"unroll runs the reference in NumPy, because {reason}")
-    return Engine("reference")
+    return Engine("reference", memory=memory)

@@ -18,8 +18,14 @@ from unrolled.cells import Array, Cell, Stage, Values, by_gate
 from unrolled.tape import Tape, Walk
 
 BLOCK = 32
-"""Steps whose rows go into one product of the weight gradients. Fixed, so that a gradient's bits do not
-depend on how a sequence was cut into runs."""
+"""Steps whose rows go into one product of the weight gradients, counted from the one that runs first. Fixed,
+so that a gradient's bits do not depend on how a sequence was cut into runs."""
+
+
+def block_steps(B: int, H: int) -> int:
+    """`BLOCK`, whatever the sizes."""
+    del B, H
+    return BLOCK
 
 
 def forward(tape: Tape[Cell]) -> None:
@@ -83,8 +89,8 @@ def recall(tape: Tape[Cell], t: int, rows: Any) -> Values:
     return v
 
 
-def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
-    """Runs all steps the other way round and adds up the gradients.
+def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], *, add: bool = False) -> None:
+    """Runs all steps the other way round and adds up the gradients; those of weights always add to ``out``.
 
     Shapes:
         dh_out: ``[T, B, R]``, B any where the tape's is 1.
@@ -92,6 +98,7 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
             far as they are wanted; ``dh_0`` and the like come in as the gradients of the final states and are
             carried to the start.
     """
+    del add
     tape = _widened(tape, dh_out.shape[1])
     cell, params, G = tape.cell, tape.params, len(tape.cell.gates)
     H = params["W_hh"].shape[0] // G
@@ -99,7 +106,10 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
     weights = [*cell.by_stage(params)]
     dparams = {name: out.get(f"d{name}", np.zeros_like(value)) for name, value in params.items()}
     gradients = [*cell.by_stage(dparams)]
-    for _, steps in itertools.groupby(reversed(tape.steps()), key=lambda t: t // BLOCK):
+    end = tape.walk.longest(tape.T)
+    for _, steps in itertools.groupby(
+        reversed(tape.steps()), key=lambda t: (end - 1 - t if tape.walk.reverse else t) // BLOCK
+    ):
         factors: list[list[tuple[Array, ...]]] = [[] for _ in cell.stages]
         projected: list[tuple[Array, Array]] = []
         for t in steps:
