@@ -51,7 +51,8 @@ def texts(sources: Sequence[str | Path], encoding: str = "utf-8") -> Iterator[st
         DataError: a source that cannot be read or is not text in this encoding, or no text at all.
     """
     empty = True
-    for piece in joined(_decoded(path, encoding) for path in files(sources, _known(encoding))):
+    paths = files(sources, _known(encoding))
+    for piece in joined(_decoded(_blocks(path), path, encoding) for path in paths):
         yield piece
         empty = False
     if empty:
@@ -71,6 +72,25 @@ def joined(texts: Iterable[Iterable[str]]) -> Iterator[str]:
         held = text[end:]
     if held:
         yield held
+
+
+def contents(path: Path) -> bytes:
+    """All bytes of one file, unpacked where its name ends in ``.gz``, or of standard input.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return b"".join(_blocks(path))
+
+
+def decoded(data: bytes, path: Path, encoding: str) -> str:
+    r"""The contents of a file as text: line ends are ``\n``, a byte order mark is left out.
+
+    Raises:
+        OptionError: an encoding that Python does not know.
+        DataError: they are not text in this encoding.
+    """
+    return "".join(_decoded([data], path, _known(encoding)))
 
 
 def as_read(text: str) -> str:
@@ -220,11 +240,11 @@ def _with_line_ends(texts: Iterable[Iterable[str]]) -> Iterator[str]:
             missing, last = "", piece[-1]
 
 
-def _decoded(path: Path, encoding: str) -> Iterator[str]:
+def _decoded(blocks: Iterable[bytes], path: Path, encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = io.IncrementalNewlineDecoder(decoder, translate=True)
     read, line, first = 0, 1, True
-    for block in itertools.chain(_blocks(path), [b""]):  # at the empty one, a decoder says what it waits for
+    for block in itertools.chain(blocks, [b""]):  # at the empty one, a decoder says what it waits for
         pending = len(decoder.getstate()[0])
         try:
             text = lines.decode(block, final=not block)
