@@ -4,6 +4,7 @@ from unrolled.wirings.attention import AttentionOverSteps
 from unrolled.wirings.inputs import Features, Inputs, Spelled, Tokens, WordsAndCharacters
 from unrolled.wirings.many_to_many import ManyToMany, Sizes, TokenModel
 from unrolled.wirings.many_to_one import ManyToOne
+from unrolled.wirings.one_to_one import OneToOne
 from unrolled.wirings.stack import Dropouts, Recurrence, Stack
 from unrolled.wirings.streaming import ModelStream
 
@@ -15,6 +16,7 @@ __all__ = [
     "ManyToMany",
     "ManyToOne",
     "ModelStream",
+    "OneToOne",
     "Recurrence",
     "Sizes",
     "Spelled",
