@@ -12,7 +12,7 @@ from unrolled.data import tokenizers
 from unrolled.data.tokenizers import WordTokenizer
 from unrolled.errors import OptionError
 from unrolled.tasks import lm, sampling
-from unrolled.tasks.sampling import Choice
+from unrolled.wirings import Choice, choice
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], np.float32))
 
@@ -87,9 +87,9 @@ def test_log_probabilities_are_those_of_the_whole_however_many_at_a_time(
 def test_the_coldest_draws_the_likeliest_and_the_hottest_all_alike(some: dict[str, Any]) -> None:
     logits = np.array([-1e4, 3.0, -np.inf, 3.001, 1e4 - 1, 1e4], np.float32)
     random = np.random.default_rng(0)
-    for cold in (1e-320, 1e-45, 1e-9, sampling.COLDEST):
+    for cold in (1e-320, 1e-45, 1e-9, choice.COLDEST):
         assert {Choice(cold, **some).draw(logits.copy(), random) for _ in range(50)} == {5}
-    drawn = {Choice(sampling.HOTTEST, **some).draw(logits.copy(), random) for _ in range(200)}
+    drawn = {Choice(choice.HOTTEST, **some).draw(logits.copy(), random) for _ in range(200)}
     assert drawn == ({3, 4, 5} if "top_k" in some else {0, 1, 3, 4, 5})
 
 

@@ -1,6 +1,8 @@
 """Which steps read an input, and which give an output: see ``docs/wirings.md``."""
 
 from unrolled.wirings.attention import AdditiveAttention, Attention, AttentionOverSteps, DotAttention, Memory
+from unrolled.wirings.choice import Choice
+from unrolled.wirings.decoding import Ends, Steps, Written, beam, greedy, sample
 from unrolled.wirings.encoder_decoder import EncoderDecoder
 from unrolled.wirings.inputs import Features, Inputs, Spelled, Tokens, WordsAndCharacters
 from unrolled.wirings.many_to_many import ManyToMany, Sizes, TokenModel
@@ -15,10 +17,12 @@ __all__ = [
     "AdditiveAttention",
     "Attention",
     "AttentionOverSteps",
+    "Choice",
     "DecoderState",
     "DotAttention",
     "Dropouts",
     "EncoderDecoder",
+    "Ends",
     "Features",
     "Inputs",
     "ManyToMany",
@@ -31,8 +35,13 @@ __all__ = [
     "Sizes",
     "Spelled",
     "Stack",
+    "Steps",
     "Teaching",
     "TokenModel",
     "Tokens",
     "WordsAndCharacters",
+    "Written",
+    "beam",
+    "greedy",
+    "sample",
 ]
