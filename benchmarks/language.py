@@ -18,6 +18,7 @@ from unrolled.config import LanguageModelConfig
 from unrolled.data import Streams
 from unrolled.speed import using_threads
 from unrolled.tasks import sampling
+from unrolled.tasks.language_model import NextToken
 from unrolled.training.learner import Learner
 from unrolled.wirings import TokenModel
 
@@ -79,7 +80,7 @@ def _step(setting: Setting, cell: Cell, H: int, B: int, T: int, limit: Limit) ->
         memoryless=False,
     )
     with using_threads(setting.most_threads):
-        learner = Learner(config, V, Streams(ids, B, T))
+        learner = Learner(NextToken(config, V, Streams(ids, B, T)))
         plain = plain_step(Plain(learner.model), ids, config)
         compared = compare(setting, lambda: [np.float32(learner.step().loss)], {"torch": plain})
     place = (cell, f"H={H} B={B} T={T} V={V}", "training step", setting.most_threads)
@@ -114,7 +115,7 @@ def _token(setting: Setting, cell: Cell, H: int, limit: Limit | None) -> Row:
     """A hundred tokens a call, one stream, drawn at temperature 1."""
     config = LanguageModelConfig(cell=cell, hidden=H)
     with using_threads(setting.most_threads):
-        learner = Learner(config, V, Streams(np.zeros(9999, np.uint8), 32, 128))
+        learner = Learner(NextToken(config, V, Streams(np.zeros(9999, np.uint8), 32, 128)))
         ours = learner.model.eval()
         written = sampling.tokens(sampling.Speaker(ours), sampling.Choice(), seed=0)
         plain = plain_tokens(Plain(ours).eval())

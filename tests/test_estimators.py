@@ -65,7 +65,7 @@ def test_by_length_is_the_loss_at_each_position_from_nothing(model: LanguageMode
     kept = model._kept
     assert kept
     longest = 128  # eight times the length of training
-    ids = torch.from_numpy(kept.tokenizer.encode(text)[: 2 * (longest + 1)].astype(np.int64)).view(2, -1).T
+    ids = torch.from_numpy(kept.reader.encode(text)[: 2 * (longest + 1)].astype(np.int64)).view(2, -1).T
     logits = kept.model(ids[:-1])[0]
     losses = cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none").view(longest, 2).mean(1)
     assert [(a, b) for a, b, _ in found] == [
@@ -143,12 +143,12 @@ def test_several_texts_are_read_as_they_were_learned(tokens: str, tmp_path: Path
     given: list[Any] = [parts, [tmp_path], [*parts[:2], tmp_path / "3.txt"]]
     for text in given:
         ids, _ = estimators._ids(kept, text, 2)
-        np.testing.assert_array_equal(ids, kept.tokenizer.encode(one))
+        np.testing.assert_array_equal(ids, kept.reader.encode(one))
     learned = SplitText(config, {"train": config.sources, "valid": (), "test": ()}, lambda *_: None)
     learned.cuts["train"] = (0, None)
     np.testing.assert_array_equal(
-        np.concatenate([kept.tokenizer.encode(piece) for piece in learned.pieces("train")]),
-        kept.tokenizer.encode(one),
+        np.concatenate([kept.reader.encode(piece) for piece in learned.pieces("train")]),
+        kept.reader.encode(one),
     )
 
 
@@ -167,11 +167,11 @@ def test_predict_is_the_same_however_much_at_a_time(
     kept, text = model._kept, "the sea, the wind and"
     assert kept
     with torch.inference_mode():
-        ids = torch.from_numpy(kept.tokenizer.encode(text).astype(np.int64))
+        ids = torch.from_numpy(kept.reader.encode(text).astype(np.int64))
         log_p = torch.log_softmax(kept.model(ids[:, None])[0][:, 0], -1).numpy()
     monkeypatch.setattr(sampling, "ENTRIES", entries)
     foreseen = model.predict(text, top=4)
-    names = kept.tokenizer.vocabulary
+    names = kept.reader.vocabulary
     assert [f.token for f in foreseen] == [*(names[token] for token in ids), ""]
     assert (foreseen[0].surprise, foreseen[-1].surprise) == (None, None)
     for row, (f, token) in enumerate(zip(foreseen[1:], [*ids[1:].tolist(), None], strict=True)):
@@ -269,7 +269,7 @@ def test_fit_that_is_stopped_says_so_and_leaves_what_was_best(
 ) -> None:
     step = Learner.step
 
-    def interrupted(self: Learner) -> object:
+    def interrupted(self: Learner[Any]) -> object:
         if self.position.update == 3 and self.position.updates < UNKNOWN:
             os.kill(os.getpid(), which)
         return step(self)

@@ -12,9 +12,10 @@ import click
 
 from unrolled import config as configs
 from unrolled.data import reading
-from unrolled.report.training import Display, ResultRow
-from unrolled.training import language_model
-from unrolled.training.language_model import Outcome
+from unrolled.report.training import Display
+from unrolled.tasks.base import Row
+from unrolled.training import course
+from unrolled.training.course import Outcome
 from unrolled.training.run_folder import RunFolder
 
 CONFIGS = Path(__file__).parent
@@ -65,16 +66,16 @@ def main(name: str, settings: tuple[str, ...], runs: Path, data: str | None) -> 
     run = "-".join([name, *(setting.replace("=", "-") for setting in settings)])
     with Display() as display, tempfile.TemporaryDirectory() as place:
         if (runs / run / "config.toml").exists():
-            outcome = language_model.resume(RunFolder.open(runs / run), display)
+            outcome = course.resume(RunFolder.open(runs / run), display)
         else:
             config = configs.load(CONFIGS / f"{name}.toml")
             given: dict[str, object] = {**texts(recipe, Path(data), Path(place), config.tokens)}
             given |= {key: value for key, _, value in (setting.partition("=") for setting in settings)}
             config = configs.override(config, given)
             folder = RunFolder.create(configs.dumps(config), run, runs)
-            outcome = language_model.train(config, folder, display)
+            outcome = course.train(config, folder, display)
     if outcome.finished:
-        display.result(name, outcome.rows, outcome.unit)
+        display.result(name, outcome.rows, outcome.measures)
         click.echo(verdict(recipe, outcome))
 
 
@@ -110,11 +111,12 @@ def verdict(recipe: Recipe, outcome: Outcome) -> str:
     return f"{recipe.measure} {found:.4f}, {goal}: {word} in {outcome.seconds / 60:.1f} minutes"
 
 
-def measured(recipe: Recipe, row: ResultRow) -> float:
+def measured(recipe: Recipe, row: Row) -> float:
     """The figure of the recipe's measure."""
-    assert row.nats is not None
-    assert row.perplexity is not None
-    return {"nats": row.nats, "bits": row.nats / log(2), "perplexity": row.perplexity}[recipe.measure]
+    nats, perplexity = row.values["nats"], row.values["perplexity"]
+    assert nats is not None
+    assert perplexity is not None
+    return {"nats": nats, "bits": nats / log(2), "perplexity": perplexity}[recipe.measure]
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unrolled.report.training import Display
     from unrolled.speed import Speed
     from unrolled.traces import Trace
-    from unrolled.training.language_model import Outcome
+    from unrolled.training.course import Outcome
     from unrolled.training.trial import Trial
     from unrolled.walkthroughs import Walkthrough
 
@@ -134,7 +134,7 @@ def evaluate(
     """
     from unrolled.estimators import LanguageModel
     from unrolled.report.answers import Judged
-    from unrolled.training.language_model import unit_of
+    from unrolled.tasks.lm import unit_of
     from unrolled.training.room import enough_memory
 
     with enough_memory("evaluate", SHORTER):
@@ -264,13 +264,13 @@ def resume(
         RunError: no such run, no good checkpoint, or another process trains there.
     """
     from unrolled.report.training import Display
-    from unrolled.training import language_model
+    from unrolled.training import course
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
 
     display = Display(quiet, json)
     with enough_memory("resume"):
-        outcome = language_model.resume(RunFolder.open(run), display)
+        outcome = course.resume(RunFolder.open(run), display)
     _conclude(outcome, display)
     return outcome
 
@@ -314,7 +314,7 @@ def train(
     """
     chosen = requested(task, sources, config, fields)
     from unrolled.report.training import Display
-    from unrolled.training import language_model, trial
+    from unrolled.training import course, trial
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder, run_name
 
@@ -327,7 +327,7 @@ def train(
     folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
     try:
         with enough_memory(f"train {task}"):
-            outcome = language_model.train(chosen, folder, display)
+            outcome = course.train(chosen, folder, display)
     except BaseException:
         folder.discard()  # keeps what can be resumed or used
         raise
@@ -385,11 +385,14 @@ def _within_memory(pieces: Iterator[str]) -> Iterator[str]:
 
 def _conclude(outcome: "Outcome", display: "Display") -> None:
     """Shows the result of a training, or how to go on with one that was stopped."""
+    from unrolled.tasks import TASKS
+    from unrolled.training.run_folder import RunFolder
+
     run = Path(outcome.run or "last").name
     if outcome.finished:
-        rests = (f"generate {run}", f"evaluate {run} --by-length", f'predict {run} "some text"')
-        commands = [f"unrolled {rest}" for rest in rests]
-        display.result("On text that it has not seen", outcome.rows, outcome.unit, commands)
+        task = TASKS[load(RunFolder.open(outcome.run or "last").config).task]
+        commands = task.CARD.commands.format(run=run).splitlines()
+        display.result("On what it has not seen", outcome.rows, outcome.measures, commands)
     else:
         display.note(
             f"{outcome.reason} after update {outcome.updates:,}; go on with it: unrolled resume {run}"

@@ -10,8 +10,8 @@ from unrolled.config import LanguageModelConfig
 from unrolled.errors import OptionError
 from unrolled.report.training import Display
 from unrolled.tasks import sampling
-from unrolled.training import keeping, language_model
-from unrolled.training.language_model import Outcome
+from unrolled.training import course, keeping
+from unrolled.training.course import Outcome
 from unrolled.training.run_folder import RunFolder, parent_folder, run_name
 
 PROMPT = "The "
@@ -59,10 +59,10 @@ def run(seconds: float, seed: int, display: Display) -> Outcome:
     chosen = configs.override(config(seconds, seed), {"sources": [str(text)]})
     folder = RunFolder.create(configs.dumps(chosen), name)
     storage.write(text, manual())
-    outcome = language_model.train(chosen, folder, display)
+    outcome = course.train(chosen, folder, display)
     if outcome.finished:
         kept = keeping.load(folder)
         choice = sampling.Choice(temperature=0.6)
-        pieces = sampling.text(kept.model, kept.tokenizer, PROMPT, choice, 600, seed)
+        pieces = sampling.text(kept.model, kept.reader, PROMPT, choice, 600, seed)
         display.sample(PROMPT + "".join(pieces), always=True)
     return outcome

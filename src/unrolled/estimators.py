@@ -21,14 +21,17 @@ from unrolled.data import reading, splits
 from unrolled.errors import DataError, NotFittedError, note
 from unrolled.report import card
 from unrolled.report.answers import Foreseen, Judgement
-from unrolled.report.training import Display, ResultRow
+from unrolled.report.training import Display
 from unrolled.tasks import lm, sampling
+from unrolled.tasks.base import Kept
+from unrolled.tasks.language_model import LanguageModelling, described
 from unrolled.tasks.sampling import Choice
 from unrolled.traces import Trace
 from unrolled.tracing import trace_run
-from unrolled.training import keeping, language_model
-from unrolled.training.keeping import MODEL, Kept
-from unrolled.training.language_model import Outcome
+from unrolled.training import course as courses
+from unrolled.training import keeping
+from unrolled.training.course import Outcome
+from unrolled.training.keeping import MODEL
 from unrolled.training.run_folder import RunFolder
 
 Text: TypeAlias = str | Path | Iterable[str | Path]
@@ -85,13 +88,13 @@ class LanguageModel:
         with tempfile.TemporaryDirectory() as place:
             sources = _sources(_parts(text, self.config), self.config, Path(place))
             config = structs.replace(self.config, sources=sources)
-            with language_model.begun(config, None) as course, Display(quiet=not verbose) as display:
-                display.begin(course.facts(), unit=language_model.unit_of(config))
+            with courses.begun(config, None) as course, Display(quiet=not verbose) as display:
+                course.begin(display)
                 self.outcome = course.run(display)
                 if isfinite(self.outcome.valid_loss):
                     model = deepcopy(course.learner.model)
                     course.keeping.load_best(MODEL, model)
-                    self._kept = Kept(model.eval(), course.tokenizer, self.config, {})
+                    self._kept = Kept(model.eval(), course.task.reader, self.config, {})
         if not self.outcome.finished:
             raise KeyboardInterrupt(f"LanguageModel.fit: {self.outcome.reason}")
         return self
@@ -119,7 +122,8 @@ class LanguageModel:
         config = structs.replace(kept.config, sources=())
         made = RunFolder.create(configs.dumps(config), folder.name, folder.parent)
         keeping.write(made, kept)
-        made.write_card(card.language_model(made.name, config, _about(kept), *self._results()))
+        text = card.card(made.name, config, LanguageModelling.CARD, _about(kept), self._result())
+        made.write_card(text)
 
     def generate(
         self,
@@ -141,8 +145,8 @@ class LanguageModel:
             OptionError: a number out of its range.
         """
         kept, choice = self._fitted(), Choice(temperature, top_k, top_p)
-        _say_unknown(kept.tokenizer.look_up(prompt)[1], "prompt")
-        return sampling.text(kept.model, kept.tokenizer, prompt, choice, length, seed, stop)
+        _say_unknown(kept.reader.look_up(prompt)[1], "prompt")
+        return sampling.text(kept.model, kept.reader, prompt, choice, length, seed, stop)
 
     def evaluate(self, text: Text | NDArray[Any], *, by_length: bool = False) -> Judgement:
         """Judges a text, the text of paths, or ids; ``by_length`` up to eight times the length of training.
@@ -156,7 +160,7 @@ class LanguageModel:
         kept = self._fitted()
         ids, unknown = _ids(kept, text, least=2)
         nats = lm.judge(kept.model, ids)
-        characters, first = (kept.tokenizer.characters(some) for some in (ids, ids[:1]))
+        characters, first = (kept.reader.characters(some) for some in (ids, ids[:1]))
         positions: list[tuple[int, int, float]] = []
         if by_length:
             longest = min(8 * (kept.config.length or 128), len(ids) - 1)
@@ -187,7 +191,7 @@ class LanguageModel:
         kept = self._fitted()
         ids, unknown = _ids(kept, text, least=1)
         _say_unknown(unknown, "text")
-        names = kept.tokenizer.vocabulary
+        names = kept.reader.vocabulary
         foreseen = [Foreseen(names[ids[0]], None)]
         for log_p in sampling.log_probabilities(kept.model, ids):
             likeliest = log_p.topk(min(top, len(names)))
@@ -207,18 +211,19 @@ class LanguageModel:
         """
         kept = self._fitted()
         whole = "".join(_pieces(_parts(text, kept.config), kept.config))
-        tokens = len(kept.tokenizer.look_up(whole)[0])
+        tokens = len(kept.reader.look_up(whole)[0])
         if tokens > ITEMISED:
             rule, fix = f"have at most {ITEMISED:,} tokens to be explained", "Give a part of it."
             raise DataError("the text", rule, f"{tokens:,}", fix)
         return trace_run(kept, whole, keep=("forward", "backward", "itemised"))
 
-    def _results(self) -> tuple[tuple[ResultRow, ...], str]:
+    def _result(self) -> card.Result:
         """What came of the training and how it ended, where this object has seen it."""
         if self.outcome is None:
-            return (), ""
+            return card.Result()
         made = self.outcome
-        return made.rows, f"{made.updates:,} updates, weights of update {made.best_update:,}"
+        ending = f"{made.updates:,} updates, weights of update {made.best_update:,}"
+        return card.Result(made.measures, made.rows, ending)
 
     def _fitted(self) -> Kept:
         if self._kept is None:
@@ -284,7 +289,7 @@ def _ids(kept: Kept, text: Text | NDArray[Any], least: int) -> tuple[NDArray[Any
     Raises:
         DataError: fewer ids than ``least``, or a text that cannot be read.
     """
-    tokenizer = kept.tokenizer
+    tokenizer = kept.reader
     if isinstance(text, np.ndarray):
         ids = _checked(text, tokenizer.size)
         unknown = 0 if tokenizer.unknown is None else int((ids == tokenizer.unknown).sum())
@@ -310,13 +315,11 @@ def _checked(ids: NDArray[Any], size: int) -> NDArray[Any]:
 
 def _about(kept: Kept) -> list[tuple[str, str]]:
     """What the model is, line by line."""
-    config, unit = kept.config, language_model.unit_of(kept.config)
-    layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
+    unit = lm.unit_of(kept.config)
     return [
         ("task", f"language model: which {unit} comes next"),
-        ("vocabulary", f"{kept.tokenizer.size:,} different {unit}s"),
-        ("model", f"{config.cell.upper()}, {layers}, embedding {kept.model.sizes.embedding}"),
-        ("parameters", f"{lm.parameters(kept.model):,}, the same at any length of text"),
+        ("vocabulary", f"{kept.reader.size:,} different {unit}s"),
+        *described(kept.config, kept.model),
     ]
 
 

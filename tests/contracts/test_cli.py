@@ -200,7 +200,7 @@ def test_training_as_data(book: Path):
     result = call("train", "lm", "-", *SMALL, "--json", given=book.read_text())
     outcome = json.loads(result.stdout)
     assert (outcome["finished"], outcome["unit"]) == (True, "character")
-    assert outcome["rows"][0]["bits_per_character"] > 0
+    assert outcome["rows"][0]["values"]["bits_per_character"] > 0
     assert [row["name"] for row in json.loads(call("runs", "--json").stdout)["runs"]] == [
         Path(outcome["run"]).name
     ]

@@ -14,6 +14,7 @@ from unrolled.config import LanguageModelConfig, override
 from unrolled.data import Streams
 from unrolled.losses import cross_entropy
 from unrolled.tasks import lm
+from unrolled.tasks.language_model import NextToken
 from unrolled.traces import Trace
 from unrolled.traces.diagnosis import Diagnosis, Finding, Remedy
 from unrolled.training.learner import Learner
@@ -103,10 +104,10 @@ def echo(length: int, back: int = 2, seed: int = 0) -> np.ndarray:
     return text.astype(np.uint8)
 
 
-def learned(config: LanguageModelConfig, updates: int) -> Learner:
+def learned(config: LanguageModelConfig, updates: int) -> Learner[TokenModel]:
     """A language model after some updates on `echo`."""
     streams = Streams(echo(20_000), config.batch, config.length, config.carry, config.seed)
-    learner = Learner(config, VOCABULARY, streams)
+    learner = Learner(NextToken(config, VOCABULARY, streams))
     learner.position.updates = updates
     for _ in range(updates):
         learner.step()

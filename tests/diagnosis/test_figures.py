@@ -11,6 +11,8 @@ from torch import Tensor
 import unrolled
 from tests.diagnosis.networks import H, I, T, ids, layer, learned, model_of, traced, traced_model
 from unrolled.config import LanguageModelConfig
+from unrolled.losses import cross_entropy
+from unrolled.tasks.base import Watched
 from unrolled.traces.diagnosis.figures import signal
 from unrolled.tracing import figures
 
@@ -104,6 +106,10 @@ def test_half_life_and_reach_of_a_signal_that_is_known():
     assert found.reach == pytest.approx(np.log(0.01) / np.log(0.9), rel=1e-3)
 
 
+def watched_on(text: Tensor) -> Watched:
+    return Watched(text[:-1], lambda out: cross_entropy(out[0], text[1:]))
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_a_trainings_figures_are_those_of_the_diagnosis(cell: Any):
     model = model_of(
@@ -111,7 +117,7 @@ def test_a_trainings_figures_are_those_of_the_diagnosis(cell: Any):
     )
     text, before = ids(), torch.random.get_rng_state()
     model.embedding.weight.requires_grad_(False)
-    found = figures(model, text)
+    found = figures(model, *watched_on(text))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert model.training
     assert torch.equal(before, torch.random.get_rng_state())
@@ -132,7 +138,7 @@ def test_training_goes_on_as_if_nobody_had_looked():
     config = LanguageModelConfig(hidden=16, batch=4, length=16, dropout_output=0.3)
     watched = learned(config, 10)
     watched.position.updates = 20
-    assert figures(watched.model, ids()) == figures(watched.model, ids())
+    assert figures(watched.model, *watched_on(ids())) == figures(watched.model, *watched_on(ids()))
     for _ in range(10):
         watched.step()
     for name, tensor in learned_in_two(config).items():

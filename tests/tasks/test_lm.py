@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from unrolled.config import LanguageModelConfig
 from unrolled.tasks import lm
+from unrolled.tasks.base import parameters
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_a_model_follows_from_its_config_alone(config: LanguageModelConfig) -> N
     one, other = lm.model(config, 11), lm.model(config, 11)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    assert lm.parameters(one) == sum(w.numel() for w in one.state_dict().values())
+    assert parameters(one) == sum(w.numel() for w in one.state_dict().values())
 
 
 def test_init_bounds_every_weight() -> None:

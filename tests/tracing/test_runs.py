@@ -35,9 +35,9 @@ def test_a_text_with_its_tokens(model: LanguageModel):
 def test_the_itemised_matrix_is_that_of_each_tokens_own_surprise(model: LanguageModel):
     trace = trace_run(model._fitted(), "to be or not", keep="G")
     kept = model._fitted()
-    ids = torch.from_numpy(kept.tokenizer.look_up("to be or not")[0].astype(np.int64))[:, None]
+    ids = torch.from_numpy(kept.reader.look_up("to be or not")[0].astype(np.int64))[:, None]
     x = kept.model.embedding(ids[:-1])
-    for layer in kept.model.layers[:-1]:
+    for layer in list(kept.model.layers)[:-1]:
         x = layer(x)[0]
     x.retain_grad()
     h = kept.model.layers[-1](x)[0]

@@ -6,15 +6,18 @@ import torch
 
 from unrolled.config import LanguageModelConfig, override
 from unrolled.data import Streams
+from unrolled.tasks.language_model import NextToken
 from unrolled.training.learner import Learner
 from unrolled.training.optimisation import rate
+from unrolled.wirings import TokenModel
 
 CONFIG = LanguageModelConfig(hidden=12, length=10, batch=4, clip=0.5)
 IDS = np.random.default_rng(0).integers(0, 9, 1000).astype(np.uint8)
 
 
-def learner(config: LanguageModelConfig) -> Learner:
-    made = Learner(config, 9, Streams(IDS, config.batch, config.length, config.carry, config.seed))
+def learner(config: LanguageModelConfig) -> Learner[TokenModel]:
+    streams = Streams(IDS, config.batch, config.length, config.carry, config.seed)
+    made = Learner(NextToken(config, 9, streams))
     made.position.updates = 60
     return made
 

@@ -16,11 +16,13 @@ from unrolled.data import Corpus
 from unrolled.errors import DataError, NonFiniteError, RunError, StorageError, UnavailableError
 from unrolled.report.training import Display
 from unrolled.tasks import lm
-from unrolled.training import checkpoint, keeping, language_model, trial
+from unrolled.training import checkpoint, keeping, trial
+from unrolled.training import course as courses
 from unrolled.training.journal import Journal
 from unrolled.training.learner import Learner
 from unrolled.training.loop import Loop
 from unrolled.training.run_folder import RunFolder
+from unrolled.wirings import TokenModel
 
 SMALL = LanguageModelConfig(hidden=16, batch=4, length=16, epochs=2.0, evaluate_every=7, sample=20)
 
@@ -49,7 +51,7 @@ def stopped_at(update: int, which: signal.Signals, monkeypatch: pytest.MonkeyPat
     """Sends this process a signal in the middle of an update."""
     step = Learner.step
 
-    def interrupted(self: Learner) -> object:
+    def interrupted(self: Learner[Any]) -> object:
         if self.position.update == update - 1 and self.position.updates < 10**9:  # not the trial
             os.kill(os.getpid(), which)
         return step(self)
@@ -59,15 +61,15 @@ def stopped_at(update: int, which: signal.Signals, monkeypatch: pytest.MonkeyPat
 
 def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "whole", epochs="12", learning_rate="1e-2")
-    outcome = language_model.train(config, folder)
+    outcome = courses.train(config, folder)
     assert outcome.finished
-    names = {row.name: row.bits_per_character for row in outcome.rows}
+    names = {row.name: row.values["bits_per_character"] or 0.0 for row in outcome.rows}
     model = names["this model"]
     assert model < names["the same without memory"] < names["guessing"]
     assert model < names["frequencies alone"]
     kept = keeping.load(folder)
     corpus = Corpus.open(folder.data)
-    assert lm.judge(kept.model, corpus.test) == outcome.rows[0].nats
+    assert lm.judge(kept.model, corpus.test) == outcome.rows[0].values["nats"]
     losses = [row["valid_loss"] for row in rows(folder) if "valid_loss" in row]
     assert kept.facts["valid_loss"] == outcome.valid_loss == min(losses)
     seen = [row["figures"]["l0"] for row in rows(folder) if "figures" in row]
@@ -96,16 +98,16 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
 ) -> None:
     fields = {"dropout_output": "0.2", "average": "0.9", "checkpoint_every": "1000"}
     config, never = created(tmp_path, text, "never", **fields)
-    language_model.train(config, never)
+    courses.train(config, never)
     config, stopped = created(tmp_path, text, "stopped", **fields)
     with monkeypatch.context() as patched:
         stopped_at(update, which, patched)
-        outcome = language_model.train(config, stopped)
+        outcome = courses.train(config, stopped)
     assert (outcome.finished, outcome.updates) == (False, update)
     assert not stopped.card.exists()
     if which == signal.SIGINT:  # it is evaluated, and usable, where it stands
         assert keeping.load(stopped).facts["update"] == update
-    outcome = language_model.resume(stopped)
+    outcome = courses.resume(stopped)
     assert outcome.finished
     whole = checkpoint.read_newest(never.last, never.covers_with_data)
     again = checkpoint.read_newest(stopped.last, stopped.covers_with_data)
@@ -121,8 +123,8 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
 
 def test_a_finished_training_is_judged_again_by_resume(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "done")
-    first = language_model.train(config, folder)
-    again = language_model.resume(folder)
+    first = courses.train(config, folder)
+    again = courses.resume(folder)
     assert (again.updates, again.rows) == (first.updates, first.rows)
 
 
@@ -133,7 +135,7 @@ def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
         test = tmp_path / f"{name}.txt"
         test.write_text(words * 40)
         config, folder = created(tmp_path, text, name, test_sources=str(test))
-        language_model.train(config, folder)
+        courses.train(config, folder)
         weights.append(checkpoint.read(folder.model, folder.covers).tensors)
     for name, weight in weights[0].items():
         assert torch.equal(weight, weights[1][name])
@@ -141,14 +143,14 @@ def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
 
 def test_it_stops_early_where_nothing_gets_better(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "patient", patience="3", learning_rate="1e-12", epochs="50")
-    outcome = language_model.train(config, folder)
+    outcome = courses.train(config, folder)
     assert "no better for 3 evaluations" in outcome.reason
     assert outcome.updates < 50 * 60
 
 
 def test_a_budget_ends_a_training(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "brief", budget="1.5")
-    outcome = language_model.train(config, folder)
+    outcome = courses.train(config, folder)
     assert outcome.finished
     assert 1.0 < outcome.seconds < 6.0
     assert outcome.rows
@@ -168,8 +170,8 @@ def test_what_is_no_number_ends_the_training_and_leaves_the_best(
         cell="rnn",
         schedule="constant",
     )
-    with language_model.begun(config, folder) as course:
-        loop = Loop(course.learner, course.corpus, course.tokenizer, course.keeping, Display(quiet=True))
+    with courses.begun(config, folder) as course:
+        loop = Loop(course.learner, course.task, course.keeping, Display(quiet=True))
         step = course.learner.step
 
         def spoil() -> object:
@@ -197,18 +199,18 @@ def test_what_cannot_begin_leaves_nothing(tmp_path: Path, contents: str, error: 
     short.write_text(contents)
     config, folder = created(tmp_path, short, "none")
     with pytest.raises(error):
-        language_model.train(config, folder)
+        courses.train(config, folder)
     assert not folder.path.exists()
 
 
 def test_a_changed_vocabulary_or_text_is_refused(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "changed")
-    language_model.train(config, folder)
+    courses.train(config, folder)
     data = bytearray(folder.data.read_bytes())
     data[-5] ^= 1
     folder.data.write_bytes(data)
     with pytest.raises(RunError, match=r"data\.safetensors"):
-        language_model.resume(folder)
+        courses.resume(folder)
     vocabulary = folder.tokenizer.read_text()
     folder.tokenizer.write_text(vocabulary.replace("w", "W"))
     with pytest.raises(RunError, match=r"tokenizer\.json"):
@@ -218,8 +220,8 @@ def test_a_changed_vocabulary_or_text_is_refused(tmp_path: Path, text: Path) -> 
 def test_the_memoryless_twin_sees_the_same_windows(tmp_path: Path, text: Path) -> None:
     """It is trained by as many updates as the model, from the same first weights."""
     config, _ = created(tmp_path, text, "twin")
-    with language_model.begun(config, None) as course:
-        learner: Learner = course.learner
+    with courses.begun(config, None) as course:
+        learner: Learner[TokenModel] = course.learner
         assert learner.twin
         pairs = zip(learner.model.parameters(), learner.twin.model.parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
@@ -234,7 +236,7 @@ def test_what_cannot_fit_is_refused_before_it_is_begun(
     config, folder = created(tmp_path, text, "huge")
     monkeypatch.setattr(lm, "memory", lambda *_: 10**15)
     with pytest.raises(UnavailableError, match=r"1,000,000\.0 GB where the machine has .*fewer --hidden"):
-        language_model.train(config, folder)
+        courses.train(config, folder)
     assert not folder.path.exists()
 
 
@@ -242,7 +244,7 @@ def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
     tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, never = created(tmp_path, text, "never")
-    language_model.train(config, never)
+    courses.train(config, never)
     config, stopped = created(tmp_path, text, "stopped")
     judge, judged = lm.judge, [0]
 
@@ -253,10 +255,10 @@ def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
         return judge(*given)
 
     monkeypatch.setattr(lm, "judge", terminated)
-    outcome = language_model.train(config, stopped)
+    outcome = courses.train(config, stopped)
     assert (outcome.finished, outcome.updates) == (False, 21)
     assert len([row for row in rows(stopped) if "valid_loss" in row]) == 2
-    language_model.resume(stopped)
+    courses.resume(stopped)
     assert rows(never) == rows(stopped)
 
 
@@ -273,8 +275,8 @@ def test_a_full_disk_says_how_to_go_on(tmp_path: Path, text: Path, monkeypatch: 
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "append", full)
         with pytest.raises(StorageError, match=r"Free some room\. Then: unrolled resume full"):
-            language_model.train(config, folder)
-    assert language_model.resume(folder).finished
+            courses.train(config, folder)
+    assert courses.resume(folder).finished
 
 
 def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
@@ -282,7 +284,7 @@ def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
 ) -> None:
     """What was not judged is not finished: `resume` judges it."""
     config, never = created(tmp_path, text, "never")
-    whole = language_model.train(config, never)
+    whole = courses.train(config, never)
     config, stopped = created(tmp_path, text, "stopped")
     judge = lm.judge
     last = len([row for row in rows(never) if "valid_loss" in row])
@@ -296,17 +298,17 @@ def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(lm, "judge", terminated)
-        outcome = language_model.train(config, stopped)
+        outcome = courses.train(config, stopped)
     assert not outcome.finished
     assert not stopped.card.exists()
-    again = language_model.resume(stopped)
+    again = courses.resume(stopped)
     assert (again.finished, again.rows, again.best_update) == (True, whole.rows, whole.best_update)
     assert rows(never) == rows(stopped)
 
 
 def test_with_an_average_both_networks_have_one(tmp_path: Path, text: Path) -> None:
     config, _ = created(tmp_path, text, "average", average="0.9")
-    with language_model.begun(config, None) as course:
+    with courses.begun(config, None) as course:
         twin = course.learner.twin
         assert twin
         assert twin.judged is not twin.model
@@ -318,7 +320,7 @@ def test_the_twin_changes_nothing_of_the_model(tmp_path: Path, text: Path) -> No
     weights = []
     for name in ("on", "off"):
         config, folder = created(tmp_path, text, name, memoryless=name, dropout_output="0.3")
-        language_model.train(config, folder)
+        courses.train(config, folder)
         weights.append(checkpoint.read(folder.model, folder.covers).tensors)
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
 
@@ -328,21 +330,21 @@ def test_a_text_to_learn_from_is_not_judged(tmp_path: Path, text: Path) -> None:
     copy.write_text(text.read_text())
     config, folder = created(tmp_path, text, "leak", test_sources=str(copy))
     with pytest.raises(DataError, match=r"copy\.txt must not be among the test texts and the train texts"):
-        language_model.train(config, folder)
+        courses.train(config, folder)
 
 
 def test_resuming_what_cannot_begin_keeps_the_run(tmp_path: Path, text: Path) -> None:
     _, folder = created(tmp_path, text, "early")
     text.unlink()
     with pytest.raises(DataError):
-        language_model.resume(folder)
+        courses.resume(folder)
     assert folder.config.exists()
 
 
 def test_threads_are_given_back(tmp_path: Path, text: Path) -> None:
     before = torch.get_num_threads()
     config, folder = created(tmp_path, text, "threads", threads=str(before + 1), epochs="0.1")
-    language_model.train(config, folder)
+    courses.train(config, folder)
     assert torch.get_num_threads() == before
 
 

@@ -12,8 +12,10 @@ from tests.training.runs import files, same
 from tests.training.trainer import Trainer
 from unrolled.errors import UnrolledError, note
 from unrolled.report.training import Display
-from unrolled.training import checkpoint, keeping, language_model
-from unrolled.training.language_model import Course
+from unrolled.tasks.language_model import LanguageModelling
+from unrolled.training import checkpoint, keeping
+from unrolled.training import course as courses
+from unrolled.training.course import Course
 from unrolled.training.run_folder import RunFolder
 
 FLIPS = 10 * int(os.environ.get("UNROLLED_KILLS", "5"))
@@ -38,15 +40,17 @@ def resumed_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
     """All that a run is ever read for: the model in use, the training to go on with, its numbers."""
-    kept, course = keeping.load(run), language_model.resume(run)
+    kept, course = keeping.load(run), courses.resume(run)
     assert isinstance(course, Course)
     other = checkpoint.read(run.path / keeping.MEMORYLESS, run.covers)
     tensors = {f"best.{name}": weight for name, weight in keeping.weights_of(kept.model).items()}
     tensors |= {f"last.{name}": tensor.clone() for name, tensor in course.learner.tensors().items()}
     tensors |= {f"other.{name}": tensor for name, tensor in other.tensors.items()}
-    ids = [course.corpus.part(part).tolist() for part in ("train", "valid", "test")]
-    facts = kept.facts, other.facts, course.learner.facts(), course.corpus.characters
-    return tensors, (kept.config, kept.tokenizer.vocabulary, ids, facts, run.journal.rows())
+    assert isinstance(course.task, LanguageModelling)
+    corpus = course.task.corpus
+    ids = [corpus.part(part).tolist() for part in ("train", "valid", "test")]
+    facts = kept.facts, other.facts, course.learner.facts(), corpus.characters
+    return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows())
 
 
 def flip(path: Path, draw: random.Random) -> None:

@@ -36,6 +36,7 @@ class Config(Struct, frozen=True, kw_only=True):
     """The headings, and the names of the fields under each."""
 
     schema: Annotated[int, Meta(ge=1, le=SCHEMA, description="version of this list of fields")] = SCHEMA
+    task: Annotated[str, Meta(description="what is learned")] = ""
 
     sources: Annotated[tuple[str, ...], Meta(description="data: files, folders, patterns")] = ()
     valid_sources: Annotated[

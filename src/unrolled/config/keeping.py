@@ -103,7 +103,7 @@ def override(config: SomeConfig, given: Mapping[str, object], where: str = "conf
 
 def requested(
     task: str, sources: Iterable[str | Path], file: Path | None, fields: Mapping[str, object]
-) -> Any:
+) -> Config:
     """The config that a task, sources, a file of fields and further fields, which count more, make together.
 
     Raises:

@@ -3,77 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from unrolled import __version__
-from unrolled.config import LanguageModelConfig
-from unrolled.report.training import ResultRow
+from unrolled.config import Config
+from unrolled.report.training import ranked, shown
+from unrolled.tasks.base import Card, Measure, Row
 
 
-def language_model(
-    name: str,
-    config: LanguageModelConfig,
-    facts: Sequence[tuple[str, str]],
-    rows: Sequence[ResultRow] = (),
-    ending: str = "",
+class Result(NamedTuple):
+    """What came of a training, the model first; ``ending`` says how it ended, a sentence without its stop."""
+
+    measures: tuple[Measure, ...] = ()
+    rows: tuple[Row, ...] = ()
+    ending: str = ""
+
+
+def card(
+    name: str, config: Config, about: Card, facts: Sequence[tuple[str, str]], result: Result | None = None
 ) -> str:
-    """The card of a language model, in Markdown, with the header that model hubs read.
+    """The card of a model, in Markdown, with the header that model hubs read.
 
     Args:
+        about: what the task says of its models.
         facts: what is learned, from what and by what, as the box before the start says it.
-        rows: the result, the model first; none where it is not known.
-        ending: how the training ended, in a sentence without its stop.
+        result: none where it is not known.
     """
-    told = [*facts, ("training", ending)] if ending else facts
+    result = result or Result()
+    told = [*facts, ("training", result.ending)] if result.ending else facts
     table = "\n".join(f"| {key} | {value} |" for key, value in told)
+    cell = config.cell
     return f"""---
 library_name: unrolled
-pipeline_tag: text-generation
-tags: [unrolled, {config.cell}, language-model]
+pipeline_tag: {about.pipeline}
+tags: [unrolled, {cell}, {about.tag}]
 ---
 
 # {name}
 
-A recurrent language model ({config.cell.upper()}), trained with unrolled {__version__}.
+{about.sentence.format(cell=cell.upper())}, trained with unrolled {__version__}.
 
 | | |
 | --- | --- |
 {table}
-{_results(rows, "byte" if config.tokens == "byte" else "character") if rows else ""}
+{_results(result) if result.rows else ""}
 ## Use
 
 ```
-unrolled generate {name} --prompt "..."
-unrolled predict {name} "some text"
+{about.commands.format(run=name)}
 ```
 
 ```python
 import unrolled
 
-model = unrolled.LanguageModel.load("{name}")
-print("".join(model.generate("...", length=200)))
+{about.python.format(run=name)}
 ```
 
 ## Limits
 
-It knows the text it was trained on and nothing else: it repeats that text's habits, errors and prejudices,
-and what it writes is not to be taken for fact.
+{about.limits}
 """
 
 
-def _results(rows: Sequence[ResultRow], unit: str) -> str:
-    lines = "\n".join(_result(row) for row in sorted(rows, key=lambda row: row.bits_per_character))
+def _results(result: Result) -> str:
+    heads = "".join(f" {' '.join(measure.heading.split())} |" for measure in result.measures)
+    lines = "\n".join(_line(row, result.measures) for row in ranked(result.rows, result.measures))
     return f"""
-## On text that it has not seen
+## On what it has not seen
 
-The judged text had no part in training nor in the choice of these weights. Every number is of that same text.
+The judged data had no part in training nor in the choice of these weights. Every number is of those same
+data.
 
-| | bits a {unit} | nats a token | perplexity | |
-| --- | ---: | ---: | ---: | --- |
+| |{heads} |
+| --- |{" ---: |" * len(result.measures)} --- |
 {lines}
 """
 
 
-def _result(row: ResultRow) -> str:
-    nats = "" if row.nats is None else f"{row.nats:.4f}"
-    perplexity = "" if row.perplexity is None else f"{row.perplexity:,.2f}"
-    return f"| {row.name} | {row.bits_per_character:.4f} | {nats} | {perplexity} | {row.remark} |"
+def _line(row: Row, measures: Sequence[Measure]) -> str:
+    cells = (shown(row.values.get(measure.key), _finer(measure)) for measure in measures)
+    return f"| {row.name} | {' | '.join(cells)} | {row.remark} |"
+
+
+def _finer(measure: Measure) -> Measure:
+    """The measure with a fourth digit where it is shown with three."""
+    return measure._replace(form=measure.form.replace(".3f", ".4f"))

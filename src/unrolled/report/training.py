@@ -21,8 +21,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.metrics import bits
 from unrolled.report.wording import clock, visible
+from unrolled.tasks.base import Measure, Row, Terms
 
 LIVE, LINES = 0.2, 5.0
 """Seconds between two pictures of the bar, and between two plain lines of progress."""
@@ -37,7 +37,7 @@ BAR = 20
 """Columns of the longest bar of the result."""
 
 ROW = "{:>10}{:>9}{:>14}{:>14}{:>14}{:>10}  "
-"""An evaluation: update, epoch, loss in training, held out, the same in bits, time."""
+"""An evaluation: update, epoch, loss in training, held out, the measure of the held-out part, time."""
 
 HEAD = ("update", "epoch", "training", "held out", "held out", "time")
 
@@ -46,15 +46,15 @@ HEAD = ("update", "epoch", "training", "held out", "held out", "time")
 class Progress:
     """How a training goes.
 
-    Units: ``loss`` in nats a token and ``clipped`` as a share of updates, both since the last report; time in
-    seconds; ``rate`` is the learning rate, ``gradient_norm`` that before clipping.
+    Units: ``loss`` as the task has it and ``clipped`` as a share of updates, both since the last report; time
+    in seconds; ``rate`` is the learning rate, ``gradient_norm`` that before clipping.
     """
 
     update: int
     updates: int
     epoch: float
     epochs: float
-    tokens_per_second: float
+    speed: float
     loss: float
     rate: float
     gradient_norm: float
@@ -66,39 +66,24 @@ class Progress:
         """How much of the training is done."""
         return min(1.0, self.update / max(1, self.updates))
 
-    def __str__(self) -> str:
-        return (
-            f"loss {self.loss:.3f} nats, {bits(self.loss):.3f} bits a token  rate {self.rate:.2g}  "
-            f"gradient {self.gradient_norm:.2g}, clipped {self.clipped:.0%}"
-        )
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Losses at one point of a training.
+    """Losses at one point of a training, and the measure that the task shows beside them.
 
-    Units: nats a token, ``train_loss`` the mean since the last evaluation.
+    Units: as the task has them; ``train_loss`` is the mean since the last evaluation.
     """
 
     update: int
     epoch: float
     train_loss: float
     valid_loss: float
+    measure: float
     best: bool
 
 
-@dataclass(frozen=True)
-class ResultRow:
-    """A model or a baseline on the judged text; the first of several is the model in question.
-
-    Units: ``nats`` and ``perplexity`` a token; either is missing where nothing is predicted token by token.
-    """
-
-    name: str
-    nats: float | None
-    bits_per_character: float
-    perplexity: float | None
-    remark: str = ""
+TOKENS = Terms("token", "nats a token", "tokens", Measure("bits", "bits a token", ".4f"))
+"""The words of a training that has not said its own."""
 
 
 class Display:
@@ -123,7 +108,7 @@ class Display:
         self._results = results or Console(highlight=False)
         self._live: Live | None = None
         self._has_head = False
-        self._unit = "token"
+        self._terms = TOKENS
         self._started = self._shown = monotonic()
         self._sampled = -inf
         self._pending: list[tuple[int, Progress]] = []
@@ -152,15 +137,12 @@ class Display:
             self._say(said)
 
     def begin(
-        self, facts: Sequence[tuple[str, str]], title: str = "unrolled train lm", unit: str = "token"
+        self, facts: Sequence[tuple[str, str]], terms: Terms = TOKENS, title: str = "unrolled train lm"
     ) -> None:
-        """Shows the box: what is about to be trained, on what, how long, and where it is kept.
-
-        ``unit`` is what a token is, for the headings, as in `result`.
-        """
+        """Shows the box: what is about to be trained, on what, how long, and where it is kept."""
         self._stop()
         self._started = self._shown = monotonic()
-        self._unit = unit
+        self._terms = terms
         if self.quiet:
             return
         if not self.is_live:
@@ -187,18 +169,19 @@ class Display:
         p, self._shown = mean(self._pending), monotonic()
         self._pending.clear()
         if self.is_live:
-            self._move(picture(p, min(WIDEST, self._progress.width)))
+            self._move(picture(p, self._terms, min(WIDEST, self._progress.width)))
         else:
             done = f"{p.share:4.0%}  update {p.update:,} of {p.updates:,}"
-            self._say(f"{done}  {p}  {p.tokens_per_second:,.0f} tokens/s  {clock(p.seconds_left)} left")
+            speed = f"{p.speed:,.0f} {self._terms.count}/s"
+            self._say(f"{done}  {state(p, self._terms)}  {speed}  {clock(p.seconds_left)} left")
 
     def evaluation(self, e: Evaluation) -> None:
         """Adds a row of losses."""
         if self.quiet:
             return
         if not self._has_head:
-            unit = _short(self._unit)
-            per = ("", "", f"nats a {unit}", f"nats a {unit}", f"bits a {unit}", "")
+            terms = self._terms
+            per = ("", "", terms.loss, terms.loss, terms.shown.heading, "")
             self._say(Text("\n".join(ROW.format(*names).rstrip() for names in (HEAD, per)), "dim"))
             self._has_head = True
         row = ROW.format(
@@ -206,7 +189,7 @@ class Display:
             f"{e.epoch:.2f}",
             f"{e.train_loss:.4f}",
             f"{e.valid_loss:.4f}",
-            f"{bits(e.valid_loss):.4f}",
+            format(e.measure, self._terms.shown.form),
             clock(monotonic() - self._started),
         )
         self._say(Text.assemble(row, ("best", "green")) if e.best else row.rstrip())
@@ -231,20 +214,21 @@ class Display:
             self._results.print(text, soft_wrap=True, markup=False)
 
     def result(
-        self, title: str, rows: Sequence[ResultRow], unit: str, next_commands: Sequence[str] = ()
+        self,
+        title: str,
+        rows: Sequence[Row],
+        measures: Sequence[Measure],
+        next_commands: Sequence[str] = (),
     ) -> None:
-        """Shows the model (the first row) among the baselines, best first, and commands to go on with.
-
-        ``unit`` is what a token is: ``character``, ``byte``, ``word`` or ``piece``.
-        """
+        """Shows the model (the first row) among the baselines, best first, and commands to go on with."""
         self._stop()
         if self.json:
             return
         out = self._results
         out.print(f"\n{title}", style="bold", soft_wrap=True)
-        table = comparison(rows, unit)
+        table = comparison(rows, measures)
         room = out.width - out.measure(table).maximum - 2
-        out.print(comparison(rows, unit, min(BAR, room)) if room >= BAR // 3 else table)
+        out.print(comparison(rows, measures, min(BAR, room)) if room >= BAR // 3 else table)
         if next_commands:
             out.print("\nNext", style="bold")
             for command in next_commands:
@@ -267,42 +251,64 @@ class Display:
             self._live = None
 
 
-def picture(p: Progress, width: int) -> RenderableType:
+def state(p: Progress, terms: Terms) -> str:
+    """Loss, learning rate and gradient, in words."""
+    return (
+        f"loss {p.loss:.3f} {terms.loss}  rate {p.rate:.2g}  "
+        f"gradient {p.gradient_norm:.2g}, clipped {p.clipped:.0%}"
+    )
+
+
+def picture(p: Progress, terms: Terms, width: int) -> RenderableType:
     """The bar, ``width`` columns wide, and below it the numbers."""
     epoch = f"epoch {p.epoch:.1f} of {p.epochs:.4g}"
-    left = f"{p.share:.0%}  {p.tokens_per_second:,.0f} tokens/s  {clock(p.seconds_left)} left"
+    left = f"{p.share:.0%}  {p.speed:,.0f} {terms.count}/s  {clock(p.seconds_left)} left"
     bar = ProgressBar(total=1.0, completed=p.share, width=max(8, width - len(epoch) - len(left) - 6))
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(Text(f" {epoch}"), bar, Text(left))
-    return Group(line, Text(f" {p}", style="dim", no_wrap=True, overflow="ellipsis"))
+    return Group(line, Text(f" {state(p, terms)}", style="dim", no_wrap=True, overflow="ellipsis"))
 
 
-def comparison(rows: Sequence[ResultRow], unit: str, bar: int = 0) -> Table:
+def comparison(rows: Sequence[Row], measures: Sequence[Measure], bar: int = 0) -> Table:
     """The rows, best first, the first given in bold; with a ``bar``, each has one, the longest that wide."""
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column(no_wrap=True)
     if bar:
         table.add_column(no_wrap=True)
-    for head in (
-        f"bits a\n{'byte' if unit == 'byte' else 'char'}",
-        f"nats a\n{_short(unit)}",
-        "\nperplexity",
-    ):
+    tall = any("\n" in measure.heading for measure in measures)
+    for measure in measures:
+        head = measure.heading if "\n" in measure.heading or not tall else f"\n{measure.heading}"
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column()
-    most = max(row.bits_per_character for row in rows)
-    for row in sorted(rows, key=lambda row: row.bits_per_character):
+    key = measures[0].key
+    most = max((abs(row.values.get(key) or 0.0) for row in rows), default=0.0) or 1.0
+    for row in ranked(rows, measures):
         style = "bold green" if row is rows[0] else ""
-        line = "━" * max(1, round(bar * row.bits_per_character / most))
+        line = "━" * max(1, round(bar * abs(row.values.get(key) or 0.0) / most))
+        cells = (shown(row.values.get(measure.key), measure) for measure in measures)
         table.add_row(
             Text(row.name, style),
             *[Text(line, style or "dim")] * bool(bar),
-            Text(f"{row.bits_per_character:.3f}", style),
-            Text("" if row.nats is None else f"{row.nats:.3f}", style),
-            Text("" if row.perplexity is None else f"{row.perplexity:,.2f}", style),
+            *(Text(cell, style) for cell in cells),
             Text(row.remark, "dim"),
         )
     return table
+
+
+def ranked(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
+    """The rows, best first by the first measure; what lacks it comes last."""
+    first = measures[0]
+
+    def place(row: Row) -> tuple[bool, float]:
+        value = row.values.get(first.key)
+        return (True, 0.0) if value is None else (False, -value if first.higher else value)
+
+    return sorted(rows, key=place)
+
+
+def shown(value: float | None, measure: Measure) -> str:
+    """A value as its measure shows it."""
+    return "" if value is None else format(value, measure.form)
 
 
 def mean(reports: Sequence[tuple[int, Progress]]) -> Progress:
@@ -314,8 +320,3 @@ def mean(reports: Sequence[tuple[int, Progress]]) -> Progress:
 
     means = {name: over(name) for name in ("loss", "gradient_norm", "clipped")}
     return replace(reports[-1][1], **means)
-
-
-def _short(unit: str) -> str:
-    """What a token is, in a heading."""
-    return "char" if unit == "character" else unit

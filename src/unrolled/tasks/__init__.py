@@ -1,1 +1,15 @@
-"""Tasks: what is learned from which data, how it is judged, and what it is compared with."""
+"""Tasks: what is learned from which data, how it is judged, and what it is compared with.
+
+`base` says what a task is; `TASKS` lists them. Adding one: a config in `unrolled.config`, a module with a
+`Task` here, a line in both lists.
+"""
+
+from typing import Any
+
+from unrolled.tasks.base import Task
+from unrolled.tasks.language_model import LanguageModelling
+
+TASKS: dict[str, type[Task[Any]]] = {"lm": LanguageModelling}
+"""By the name that ``train`` takes."""
+
+__all__ = ["TASKS", "Task"]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from unrolled import nn
 from unrolled.config import LanguageModelConfig
 from unrolled.losses import cross_entropy, cross_entropy_t
+from unrolled.tasks.base import AbandonedError, never, parameters, seeded
 from unrolled.wirings import Dropouts, Sizes, TokenModel
 
 AT_ONCE = 2048
@@ -26,6 +26,11 @@ WATCHED = 128
 
 BLOCK = 1 << 20
 """Tokens of a text whose pairs are counted together."""
+
+
+def unit_of(config: LanguageModelConfig) -> str:
+    """What a token is, in a word."""
+    return {"char": "character", "byte": "byte", "word": "word", "bpe": "piece"}[config.tokens]
 
 
 def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
@@ -40,15 +45,7 @@ def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
     dropouts = Dropouts(
         config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        built = TokenModel(sizes, dropouts)
-        if config.init:
-            for weight in built.parameters():
-                torch.nn.init.uniform_(weight, -config.init, config.init)
-        for layer in built.layers if config.remember else ():
-            nn.remember(layer, config.remember)
-    return built
+    return seeded(config, lambda: TokenModel(sizes, dropouts))
 
 
 def memoryless_loss(model: TokenModel, ids: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
@@ -68,10 +65,6 @@ def memoryless_loss(model: TokenModel, ids: Tensor, targets: Tensor, generator: 
     return -log_softmax(logits[0], -1)[which.flatten(), targets.flatten()].mean()
 
 
-class AbandonedError(Exception):
-    """A judgement that was to stop before its end."""
-
-
 @contextmanager
 def _judging(model: TokenModel) -> Generator[None]:
     """Without dropout and without gradients; afterwards the model is in its mode of before."""
@@ -84,15 +77,11 @@ def _judging(model: TokenModel) -> Generator[None]:
         model.train(training)
 
 
-def _never() -> bool:
-    return False
-
-
 def judge(
     model: TokenModel,
     ids: NDArray[np.unsignedinteger],
     streams: int = 1,
-    to_stop: Callable[[], bool] = _never,
+    to_stop: Callable[[], bool] = never,
 ) -> float:
     """Mean loss of every token but the first, given all that stands before it.
 
@@ -130,7 +119,7 @@ def _side_by_side(
 
 
 def judge_memoryless(
-    model: TokenModel, ids: NDArray[np.unsignedinteger], to_stop: Callable[[], bool] = _never
+    model: TokenModel, ids: NDArray[np.unsignedinteger], to_stop: Callable[[], bool] = never
 ) -> float:
     """What `judge` gives where the network is reset before every step.
 
@@ -157,11 +146,6 @@ def judge_memoryless(
                 if to_stop():
                     raise AbandonedError
     return total / (len(ids) - 1)
-
-
-def parameters(model: TokenModel) -> int:
-    """How many numbers the model learns, the same at any length of sequence."""
-    return sum(weight.numel() for weight in model.parameters())
 
 
 def memory(config: LanguageModelConfig, model: TokenModel, steps: int) -> int:

@@ -96,7 +96,7 @@ def trace(
 
 
 class Run(Protocol):
-    """What `trace_run` needs of a run: `unrolled.training.keeping.Kept` is one."""
+    """What `trace_run` needs of a run: `unrolled.tasks.base.Kept` is one."""
 
     @property
     def model(self) -> Any:
@@ -104,7 +104,7 @@ class Run(Protocol):
         ...
 
     @property
-    def tokenizer(self) -> Any:
+    def reader(self) -> Any:
         """From text to ids."""
         ...
 
@@ -124,7 +124,7 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
         OptionError: ``keep`` names what is not there.
     """
     keep, model = read(keep), run.model
-    ids = np.asarray(run.tokenizer.look_up(text)[0]).astype(np.int64)
+    ids = np.asarray(run.reader.look_up(text)[0]).astype(np.int64)
     if len(ids) < 2:
         raise DataError("trace_run: the text", "have at least 2 tokens", len(ids), "Give a longer one.")
     read_, targets = (torch.from_numpy(part)[:, None] for part in (ids[:-1].copy(), ids[1:].copy()))
@@ -136,7 +136,7 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
         extra = {"ids": read_, "targets": targets, "p": softmax(y, -1), "loss_t": loss_t}
         return Course(y, loss_t.mean(), [h], extra=extra)
 
-    names = run.tokenizer.vocabulary
+    names = run.reader.vocabulary
     facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": run.config.seed}
     return _trace(model, forward, keep, facts, back=True)
 

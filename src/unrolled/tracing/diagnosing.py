@@ -6,7 +6,7 @@ its memory, and to trace it.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unrolled import tracing
 from unrolled.cells import Array
 from unrolled.errors import OptionError
-from unrolled.losses import cross_entropy, cross_entropy_t
+from unrolled.losses import cross_entropy_t
 from unrolled.traces import Trace, diagnosis
 from unrolled.traces.diagnosis import Clipping, Diagnosis
 
@@ -66,14 +66,14 @@ def diagnose(
     return diagnosis.diagnose(of, window=window, distance=distance, clipped=clipped, memoryless=memoryless)
 
 
-def figures(model: nn.Module, ids: Tensor) -> dict[str, dict[str, Any]]:
-    """The figures of a language model in training, by layer, for a row of ``metrics.jsonl``.
+def figures(model: nn.Module, x: Any, loss: Callable[[Any], Tensor]) -> dict[str, dict[str, Any]]:
+    """The figures of a model in training, by layer, for a row of ``metrics.jsonl``.
 
-    On one window of a few sequences, always the same, they tell of the weights and not of the text. The model
+    On one batch of a few sequences, always the same, they tell of the weights and not of the data. The model
     is left as it was, and no random number is drawn.
 
-    Shapes:
-        ids: int64 ``[T+1, B]``: what is read, and the token after it; B of 1 to 4.
+    Args:
+        x, loss: as of `unrolled.trace`; x of 1 to 4 sequences.
 
     Units: ``half_life`` and ``reach`` in steps, None where not reached within the window; ``signal`` pairs of
     a distance and the share of the gradient that is left there; ``saturated`` shares of each gate's values;
@@ -84,12 +84,12 @@ def figures(model: nn.Module, ids: Tensor) -> dict[str, dict[str, Any]]:
 
     Example:
         >>> from unrolled.wirings import Sizes, TokenModel
-        >>> model = TokenModel(Sizes(vocabulary=5, hidden=8, embedding=8))
-        >>> sorted(figures(model, torch.zeros(33, 2, dtype=torch.int64))["l0"])
+        >>> model, ids = TokenModel(Sizes(vocabulary=5, hidden=8, embedding=8)), torch.zeros(32, 2).long()
+        >>> sorted(figures(model, ids, lambda out: cross_entropy(out[0], ids))["l0"])
         ['dead', 'half_life', 'reach', 'saturated', 'signal']
     """
     with _observed(model):
-        seen = tracing.trace(model, ids[:-1], loss=lambda out: cross_entropy(out[0], ids[1:]), keep=FIGURES)
+        seen = tracing.trace(model, x, loss=loss, keep=FIGURES)
     return diagnosis.figures(seen)
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from unrolled import config as configs
-from unrolled.config import LanguageModelConfig
-from unrolled.data import Tokenizer
 from unrolled.errors import RunError
-from unrolled.tasks import lm
+from unrolled.tasks import TASKS
+from unrolled.tasks.base import Kept
 from unrolled.training import checkpoint
 from unrolled.training.learner import Learner
 from unrolled.training.run_folder import RunFolder
-from unrolled.wirings import TokenModel
 
 MODEL, MEMORYLESS = "model.safetensors", "memoryless.safetensors"
 """The best weights of a run: of its model, and of the twin without memory."""
@@ -35,7 +33,7 @@ class Keeping:
         if self.folder:
             self.folder.journal.append(row)
 
-    def best(self, name: str, model: TokenModel, facts: Mapping[str, Any], passing: bool = False) -> None:
+    def best(self, name: str, model: Module, facts: Mapping[str, Any], passing: bool = False) -> None:
         """Keeps the weights of `MODEL` or `MEMORYLESS` as its best so far.
 
         Those of a ``passing`` evaluation, which a training that goes on shall know nothing of, leave what
@@ -48,14 +46,14 @@ class Keeping:
         else:
             self._weights[name] = {key: weight.clone() for key, weight in weights_of(model).items()}
 
-    def save(self, learner: Learner) -> None:
+    def save(self, learner: Learner[Any]) -> None:
         """Writes a checkpoint that the training can go on from."""
         if self.folder:
             self.folder.journal.sync()
             tensors, facts = learner.tensors(), learner.facts()
             checkpoint.write_newest(self.folder.last, tensors, facts, self.folder.sealed_with_data)
 
-    def restore(self, learner: Learner) -> None:
+    def restore(self, learner: Learner[Any]) -> None:
         """Brings the learner, and the journal, to where the newest good checkpoint was written.
 
         Raises:
@@ -70,7 +68,7 @@ class Keeping:
                 before.replace(self.folder.path / name)
         self.folder.journal.cut(after=learner.position.update)
 
-    def load_best(self, name: str, model: TokenModel) -> None:
+    def load_best(self, name: str, model: Module) -> None:
         """Puts the best weights of `MODEL` or `MEMORYLESS` into a model."""
         if self.folder:
             put(checkpoint.read(self.folder.path / name, self.folder.covers).tensors, model)
@@ -78,17 +76,8 @@ class Keeping:
             put(self._weights[name], model)
 
 
-class Kept(NamedTuple):
-    """A run's model as it is used."""
-
-    model: TokenModel
-    tokenizer: Tokenizer
-    config: LanguageModelConfig
-    facts: dict[str, Any]
-
-
 def load(folder: RunFolder) -> Kept:
-    """The best weights of a run, checked together with its config and vocabulary.
+    """The best weights of a run, checked together with its config and what reads its data.
 
     Raises:
         RunError: a file is missing, damaged, or of another run.
@@ -99,38 +88,31 @@ def load(folder: RunFolder) -> Kept:
             f"Train to the first evaluation: unrolled resume {folder.path}",
         )  # fmt: skip
     weights, facts = checkpoint.read(folder.model, folder.covers)
-    config, tokenizer = configs.load(folder.config), Tokenizer.load(folder.tokenizer)
-    model = lm.model(config, tokenizer.size)
+    config = configs.load(folder.config)
+    task = TASKS[config.task]
+    reader = task.load_reader(folder.path / task.READER)
+    model = task.build(config, reader)
     put(weights, model)
-    return Kept(model.eval(), tokenizer, config, facts)
+    return Kept(model.eval(), reader, config, facts)
 
 
 def write(folder: RunFolder, kept: Kept) -> None:
     """Writes a model into a new folder, for `load`."""
-    kept.tokenizer.save(folder.tokenizer)
-    folder.write_config_json(description(kept.config, kept.model))
+    task = TASKS[kept.config.task]
+    kept.reader.save(folder.path / task.READER)
+    folder.write_config_json(task.description(kept.config, kept.reader, kept.model))
     folder.write_env()
     checkpoint.write(folder.model, weights_of(kept.model), kept.facts, folder.sealed)
 
 
-def weights_of(model: TokenModel) -> dict[str, Tensor]:
-    """Every weight by its name, shared ones once."""
-    return {name: weight.detach() for name, weight in model.named_parameters()}
+def weights_of(model: Module) -> dict[str, Tensor]:
+    """Every weight by its name, shared ones once, and the buffers."""
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    return weights | dict(model.named_buffers())
 
 
 @torch.no_grad()
-def put(weights: Mapping[str, Tensor], model: TokenModel) -> None:
+def put(weights: Mapping[str, Tensor], model: Module) -> None:
     """Copies weights into a model by name."""
-    for name, weight in model.named_parameters():
+    for name, weight in weights_of(model).items():
         weight.copy_(weights[name])
-
-
-def description(config: LanguageModelConfig, model: TokenModel) -> dict[str, Any]:
-    """What ``config.json`` says: enough to build the model around its weights."""
-    return {
-        "model_type": "unrolled-lm",
-        "tokens": config.tokens,
-        **asdict(model.sizes),
-        "dropouts": model.dropouts._asdict(),
-        "parameters": lm.parameters(model),
-    }

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from math import inf
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torch.nn.utils import clip_grad_norm_
 
-from unrolled.config import LanguageModelConfig
-from unrolled.data import Streams
-from unrolled.losses import cross_entropy
-from unrolled.tasks import lm
+from unrolled.config import Config
+from unrolled.tasks.base import Carried, Objective
 from unrolled.training.optimisation import optimiser, rate
-from unrolled.wirings import TokenModel
+
+M = TypeVar("M", bound=Module)
 
 
 @dataclass(slots=True)
 class Sums:
     """What was added up over some updates.
 
-    Units: loss in nats a token, summed over updates.
+    Units: loss as the task has it, summed over updates.
     """
 
     updates: int = 0
@@ -49,13 +49,18 @@ class Sums:
 class Position:
     """Where a training stands; with the tensors of a `Learner`, all there is to go on from.
 
-    Units: seconds of training, over all sittings; losses in nats a token.
+    Units: seconds of training, over all sittings; losses as the task has them.
+
+    Attributes:
+        best, memoryless_best: the least criterion so far.
+        valid_loss: the held-out loss of the best weights.
     """
 
     update: int = 0
     updates: int = 0
     seconds: float = 0.0
     best: float = inf
+    valid_loss: float = inf
     best_update: int = 0
     memoryless_best: float = inf
     evaluations_since_best: int = 0
@@ -71,10 +76,10 @@ class Position:
         return cls(**{**facts, **sums})
 
 
-class Pupil:
+class Pupil(Generic[M]):
     """A model, its optimiser, the moving average of its weights if there is one, and its random numbers."""
 
-    def __init__(self, model: TokenModel, config: LanguageModelConfig, seed: int) -> None:
+    def __init__(self, model: M, config: Config, seed: int) -> None:
         self.model, self.clip = model, config.clip or inf
         self.optimiser = optimiser(config, model.parameters())
         self.generator = torch.Generator().manual_seed(seed)
@@ -82,7 +87,7 @@ class Pupil:
         self.average = deepcopy(model) if config.average else None
 
     @property
-    def judged(self) -> TokenModel:
+    def judged(self) -> M:
         """The model that is judged and kept: the average where there is one."""
         return self.average or self.model
 
@@ -99,7 +104,7 @@ class Pupil:
         return float(norm)
 
     @torch.no_grad()
-    def _follow(self, average: TokenModel, seen: int) -> None:
+    def _follow(self, average: M, seen: int) -> None:
         """Moves the average toward the weights; at first quicker, so that it forgets the first ones."""
         decay = min(self.decay, seen / (seen + 9))
         for mean, weight in zip(average.parameters(), self.model.parameters(), strict=True):
@@ -132,42 +137,34 @@ class Pupil:
         self.optimiser.load_state_dict(whole)
 
 
-class Learner:
-    """Truncated backpropagation through time over streams of text."""
+class Learner(Generic[M]):
+    """Follows an objective, update by update: a model, and where asked for its twin without memory."""
 
-    def __init__(self, config: LanguageModelConfig, vocabulary: int, streams: Streams) -> None:
-        self.config, self.streams = config, streams
-        model = lm.model(config, vocabulary)
+    def __init__(self, objective: Objective[M]) -> None:
+        self.objective, self.config = objective, objective.config
+        model, config = objective.model(), self.config
         self.twin = Pupil(deepcopy(model), config, config.seed + 1) if config.memoryless else None
         self.pupil = Pupil(model, config, config.seed)
-        self.state: list[tuple[Tensor, ...]] | None = None
-        self.tokens, self.rate = 0, 0.0  # of the last update
+        self.state: Carried = None
+        self.count, self.rate = 0, 0.0  # of the last update
         self.position = Position()
 
     @property
-    def model(self) -> TokenModel:
+    def model(self) -> M:
         """The model that is judged and kept."""
         return self.pupil.judged
 
     def step(self) -> Sums:
-        """One update on the next window of text; gives its loss and gradient norm.
-
-        The window is where gradients end: the state goes on from one to the next, its history does not.
-        """
-        at, pupil, twin = self.position, self.pupil, self.twin
-        window = self.streams.window(at.update)
-        inputs, targets = torch.from_numpy(window.ids[:-1]), torch.from_numpy(window.ids[1:])
-        self.tokens = targets.numel()
-        self.rate = at.plateau * rate(self.config, at.update, at.updates, self.streams.updates_per_epoch)
-        if window.begins:
-            self.state = None
-        logits, state = pupil.model(inputs, self.state, generator=pupil.generator)
-        loss = cross_entropy(logits, targets)
+        """One update on the next batch; gives its loss and gradient norm."""
+        at, pupil, twin, objective = self.position, self.pupil, self.twin, self.objective
+        batch = objective.batch(at.update)
+        self.rate = at.plateau * rate(self.config, at.update, at.updates, objective.updates_per_epoch)
+        loss, self.count, carried = objective.loss(pupil.model, batch, self.state, pupil.generator)
         norm = pupil.learn(loss, self.rate, at.update)
-        self.state = [tuple(part.detach() for part in layer) for layer in state]
+        self.state = carried
 
         if twin:
-            without = lm.memoryless_loss(twin.model, inputs, targets, twin.generator)
+            without = objective.memoryless_loss(twin.model, batch, twin.generator)
             twin.learn(without, self.rate, at.update)
         at.update += 1
         this = Sums()

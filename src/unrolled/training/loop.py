@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from time import perf_counter
+from typing import Any
 
-from unrolled.config import LanguageModelConfig
-from unrolled.data import Corpus, Tokenizer
+from unrolled.config import Config
 from unrolled.errors import NonFiniteError
 from unrolled.report.training import Display, Evaluation, Progress
-from unrolled.tasks import lm, sampling
+from unrolled.tasks.base import AbandonedError, Task
 from unrolled.tracing import figures
 from unrolled.training.interruption import Interruption
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
@@ -37,7 +37,7 @@ class Ending:
     finished: bool
 
 
-def planned(config: LanguageModelConfig, per_epoch: int) -> int:
+def planned(config: Config, per_epoch: int) -> int:
     """How many updates the config asks for; with a budget, a number not yet known."""
     return UNKNOWN if config.budget else max(1, ceil(config.epochs * per_epoch))
 
@@ -49,20 +49,18 @@ class Loop:
         NonFiniteError: from `run`, when the loss or its gradient is no finite number; what was kept stays.
     """
 
-    def __init__(
-        self, learner: Learner, corpus: Corpus, tokenizer: Tokenizer, keeping: Keeping, display: Display
-    ) -> None:
-        self.learner, self.corpus, self.tokenizer = learner, corpus, tokenizer
+    def __init__(self, learner: Learner[Any], task: Task[Any], keeping: Keeping, display: Display) -> None:
+        self.learner, self.task = learner, task
         self.keeping, self.display, self.config = keeping, display, learner.config
-        self._watched = lm.watched(corpus.valid, self.config.length)
+        self._watched = task.watched()
         self._begun = perf_counter() - learner.position.seconds
         self._looked = self._saved = perf_counter()
-        self._sitting, self._seen, self._tokens = perf_counter(), Sums(), 0
+        self._sitting, self._seen, self._count = perf_counter(), Sums(), 0
 
     def run(self) -> Ending:
         """Trains to the end; evaluates and saves wherever it stops."""
         learner, at = self.learner, self.learner.position
-        at.updates = at.updates or planned(self.config, learner.streams.updates_per_epoch)
+        at.updates = at.updates or planned(self.config, learner.objective.updates_per_epoch)
         with Interruption() as asked:
             if not at.update:
                 self._save()
@@ -109,31 +107,30 @@ class Loop:
         at.updates = at.update + max(1, int(left * at.update / at.seconds))
 
     def _evaluate_every(self) -> int:
-        at, per_epoch = self.learner.position, self.learner.streams.updates_per_epoch
-        return lm.evaluation_interval(self.config, at.updates, per_epoch, len(self.corpus.valid))
+        return self.task.evaluation_interval(self.learner.position.updates)
 
     def _row_every(self) -> int:
         return max(1, self._evaluate_every() // ROWS_AN_EVALUATION)
 
     def _epoch(self) -> float:
-        return self.learner.position.update / self.learner.streams.updates_per_epoch
+        return self.learner.position.update / self.learner.objective.updates_per_epoch
 
     def _look(self, sums: Sums) -> None:
         """Tells the display, a few times a second."""
         at, seen = self.learner.position, self._seen
         seen.add(sums.loss, sums.norm, bool(sums.clipped))
-        self._tokens += self.learner.tokens
+        self._count += self.learner.count
         if perf_counter() - self._looked < LOOK_EVERY:
             return
         self._looked = perf_counter()
         left = (at.updates - at.update) * at.seconds / at.update
         if self.config.budget:
             left = min(left, max(0.0, self.config.budget - at.seconds))
-        per_epoch = self.learner.streams.updates_per_epoch
+        per_epoch = self.learner.objective.updates_per_epoch
         self.display.progress(
             Progress(
                 at.update, at.updates, self._epoch(), at.updates / per_epoch,
-                self._tokens / (perf_counter() - self._sitting), rate=self.learner.rate, seconds_left=left,
+                self._count / (perf_counter() - self._sitting), rate=self.learner.rate, seconds_left=left,
                 **seen.means(),
             )
         )  # fmt: skip
@@ -153,19 +150,20 @@ class Loop:
         stops here; what goes on from there knows nothing of it.
         """
         learner, at, config, twin = self.learner, self.learner.position, self.config, self.learner.twin
-        held_out, in_haste, without = self.corpus.valid, lambda: asked.deadline is not None, inf
+        task, in_haste, without = self.task, lambda: asked.deadline is not None, inf
         at.evaluation_due = not passing
         try:
-            streams = lm.streams_to_judge(config, len(held_out))
-            valid = lm.judge(learner.model, held_out, streams, in_haste)
+            score = task.judge(learner.model, "valid", in_haste)
             if twin:
-                without = lm.judge_memoryless(twin.judged, held_out, in_haste)
-        except lm.AbandonedError:
+                without = task.judge(twin.judged, "valid", in_haste, memoryless=True).criterion
+        except AbandonedError:
             return
-        best, train = valid < at.best, at.since_evaluation.means()["loss"]
+        valid = score.loss
+        best, train = score.criterion < at.best, at.since_evaluation.means()["loss"]
         at.since_evaluation, at.evaluation_due = Sums(), False
         if best:
-            at.best, at.best_update, at.evaluations_since_best = valid, at.update, 0
+            at.best, at.valid_loss = score.criterion, valid
+            at.best_update, at.evaluations_since_best = at.update, 0
             self.keeping.best(MODEL, learner.model, {"update": at.update, "valid_loss": valid}, passing)
         else:
             at.evaluations_since_best += 1
@@ -175,15 +173,14 @@ class Loop:
             at.memoryless_best = without
             facts = {"update": at.update, "valid_loss": without}
             self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
-        row = {"train_loss": train, "valid_loss": valid, "best": best, "seconds": round(at.seconds, 3)}
         if not passing:
-            seen = figures(learner.pupil.model, self._watched)
-            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, "figures": seen})
-        self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, best))
-        if config.sample:
-            self.display.sample(
-                sampling.sample(learner.model, self.tokenizer, config.sample, config.seed + at.update)
-            )
+            row = {"train_loss": train, "valid_loss": valid, **score.values, "best": best}
+            seen = {"figures": figures(learner.pupil.model, *self._watched)} if self._watched else {}
+            seconds = {"seconds": round(at.seconds, 3)}
+            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, **seconds, **seen})
+        shown = score.values[task.terms.shown.key]
+        self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, shown, best))
+        self.display.sample(task.sample(learner.model, at.update))
         at.seconds = perf_counter() - self._begun
         if config.budget and at.update < at.updates:
             self._plan()
@@ -197,7 +194,7 @@ class Loop:
         fix = f"Train with a smaller learning rate (--learning-rate {config.learning_rate / 3:.1g})"
         fix += "." if config.clip else ", or clip the gradient (--clip 1)."
         return NonFiniteError(
-            f"train lm: the loss and its gradient at update {self.learner.position.update}",
+            f"train {config.task}: the loss and its gradient at update {self.learner.position.update}",
             "be finite",
             "infinity or no number",
             fix,

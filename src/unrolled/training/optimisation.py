@@ -8,10 +8,10 @@ from math import cos, pi
 import torch
 from torch.nn import Parameter
 
-from unrolled.config import LanguageModelConfig
+from unrolled.config import Config
 
 
-def optimiser(config: LanguageModelConfig, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
+def optimiser(config: Config, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
     """The optimiser that the config names; its learning rate is set anew at every update."""
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimiser == "sgd":
@@ -20,7 +20,7 @@ def optimiser(config: LanguageModelConfig, parameters: Iterable[Parameter]) -> t
     return kind(parameters, rate, weight_decay=decay, fused=True)
 
 
-def rate(config: LanguageModelConfig, update: int, updates: int, per_epoch: int) -> float:
+def rate(config: Config, update: int, updates: int, per_epoch: int) -> float:
     """The learning rate of an update, numbered from 0, of so many in all and in an epoch.
 
     ``plateau`` is ``constant`` here: what became of the held-out loss is the loop's to know.

@@ -42,8 +42,9 @@ def parent_folder() -> Path:
 class RunFolder:
     """A run's folder; `create` makes one, `open` finds one.
 
-    The files of the best weights (``config.json``, ``model.safetensors``, ``tokenizer.json``, ``README.md``)
-    are a whole model by themselves; ``last/`` is what `resume` goes on from.
+    The files of the best weights (``config.json``, ``model.safetensors``, ``README.md``, and what reads the
+    data: ``tokenizer.json``, or for other tasks than language models ``reader.json``) are a whole model by
+    themselves; ``last/`` is what `resume` goes on from.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,6 +53,7 @@ class RunFolder:
         self.config = path / "config.toml"
         self.config_json = path / "config.json"
         self.tokenizer = path / "tokenizer.json"
+        self.reader = path / "reader.json"
         self.data = path / "data.safetensors"
         self.model = path / "model.safetensors"
         self.last = path / "last"
@@ -120,7 +122,8 @@ class RunFolder:
     @property
     def covers(self) -> dict[str, Path]:
         """The files without which weights mean nothing: what the best weights answer for."""
-        return {file.name: file for file in (self.config, self.tokenizer)}
+        reads = self.reader if self.reader.exists() else self.tokenizer
+        return {file.name: file for file in (self.config, reads)}
 
     @property
     def covers_with_data(self) -> dict[str, Path]:
@@ -213,7 +216,7 @@ class RunFolder:
 class Summary:
     """A line about one run.
 
-    Units: changed is seconds since 1970; valid_loss is the best of the held-out slice, in nats a token.
+    Units: changed is seconds since 1970; valid_loss is the best of the held-out slice.
 
     Attributes:
         finished: it came to its end and has its card.
