@@ -171,13 +171,12 @@ def backward(
     upstream: Iterable[str] = ("dh_out", "dh_n", "dc_n"),
     wanted: Iterable[str] = WANTED["all"],
     tokens: Tokens | None = None,
-    onto: Values | None = None,
 ) -> Values:
     """Runs `native.backward` over what `forward` gave in training; gives what is ``wanted`` by name.
 
     ``upstream`` names the gradients that are given; the others are absent. Their batch may be any where
-    that of the tape is 1; the walk is theirs. With ``tokens``, dtable stands for dx, dW_xh and db_xh. The
-    weights' gradients are added ``onto`` those of another call.
+    that of the tape is 1; the walk is theirs. With ``tokens``, dtable stands for dx, dW_xh and db_xh. Where
+    ``tape`` holds weights' gradients too, of another call, this one's are added to those.
     """
     B = problem.dh_out.shape[1]
     given = arguments(problem, how, tokens) | {"B": B}
@@ -192,9 +191,10 @@ def backward(
     outputs = {name: Output(shape, dtype) for name, shape in shapes.items() if name in wanted}
     if "dx" in wanted:
         outputs["dx"] = Output((T, B, I), dtype, how.layout)
-    given["add"] = onto is not None
-    for name in outputs.keys() & (onto or {}).keys() & {*WANTED["weights"], "dtable"}:
-        outputs[name].array[...] = (onto or {})[name]
+    others = outputs.keys() & tape.keys() & {*WANTED["weights"], "dtable"}
+    for name in others:
+        outputs[name].array[...] = tape[name]
+    given["add"] = bool(others)
     given |= {name: value for name, value in tape.items() if name in ("gates", "saved", "c")}
     given |= {"h": placed(tape["h"], how.layout), "tape_batch": tape_batch}
     given |= {f"{state}_0": problem.initial[state] for state in initial if state in problem.initial}

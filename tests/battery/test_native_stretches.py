@@ -82,16 +82,15 @@ def in_stretches(case: Case, how: How, blocks: int, looked_up: bool = False, off
         states, names = {state: runs[-1][f"{state}_n"] for state in states}, [*states]
     found = {name: joined([run[name] for run in runs], case) for name in runs[0] if not name.endswith("_n")}
     found |= {f"{state}_n": value for state, value in states.items()}
-    final, onto, of_steps = problem.final, None, dict[str, list[Array]]()
+    final, onto, of_steps = problem.final, dict[str, Array](), dict[str, list[Array]]()
     for k in reversed(range(len(parts))):
         here = None if coded is None else Tokens(coded.ids[parts[k]], coded.table)
         each = dataclasses.replace(pieces[k], final=final)
         wanted = {*WANTED[case.wanted], *WANTED["initial"]}
-        onto = kernels.backward(each, runs[k], how, given[k], wanted=wanted, tokens=here, onto=onto)
+        onto = kernels.backward(each, runs[k] | onto, how, given[k], wanted=wanted, tokens=here)
         final = {state: onto[f"d{state}_0"] for state in final}
         for name in onto.keys() & {"dx", "dh", "dh_carry", "dc", "da"}:
             of_steps.setdefault(name, []).insert(0, onto[name])
-    assert onto is not None
     return found | onto | {name: joined(values, case) for name, values in of_steps.items()}
 
 
@@ -140,7 +139,7 @@ def test_a_stretch_without_steps_adds_nothing_and_hands_gradients_on():
     tape = kernels.forward(problem, how)
     before = {name: np.random.default_rng(0).normal(size=v.shape) for name, v in problem.params.items()}
     onto = {f"d{name}": value for name, value in before.items()}
-    found = kernels.backward(problem, tape, how, wanted=WANTED["all"], onto=onto)
+    found = kernels.backward(problem, tape | onto, how)
     for name, value in onto.items():
         np.testing.assert_array_equal(found[name], value)
     for state, value in problem.final.items():

@@ -134,7 +134,7 @@ def _forward(
             kept += (x, h, noise)
         for d in range(D):
             if kept is not None:
-                tape = _tape(plan, like, T, B)
+                tape = new_tape(plan, like, T, B)
                 kept += tape
             k = layer * D + d
             W = five(W_at, k, plan, 0)
@@ -161,13 +161,13 @@ def _backward(
     size, threads, like = weights[1].itemsize, torch.get_num_threads(), torch.empty_like
     dW = [like(weight) if need else None for weight, need in zip(weights, needs[4:], strict=True)]
     dh_0, dc_0 = like(h_0) if needs[2] else None, like(c_0) if needs[3] else None
-    dh, dh_n, dc_n = _side_by_side(upstream[0]), _ready(upstream[1]), _ready(upstream[2]) if plan.c else None
+    dh, dh_n, dc_n = side_by_side(upstream[0]), ready(upstream[1]), ready(upstream[2]) if plan.c else None
     of_h, of_c = B * R * size, B * H * size
     h_0_at, c_0_at, dh_0_at, dc_0_at = at(h_0), at(c_0), at(dh_0), at(dc_0)
     dh_n_at, dc_n_at = at(dh_n), at(dc_n)
     lengths_at, reset_at = at(lengths), at(reset)
     W_at, dW_at = [at(weight) for weight in weights], [at(d) for d in dW]
-    lowest, dx = _lowest(needs, plan), None
+    lowest, dx = lowest_layer(needs, plan), None
     for layer in reversed(range(lowest, L)):
         x, h, noise, *tapes = kept[layer * (3 + 3 * D) : (layer + 1) * (3 + 3 * D)]
         dh = dh * noise if dh is not None and noise is not None else dh
@@ -201,7 +201,7 @@ def _backward(
     return None, (dx if needs[1] else None), dh_0, dc_0, *dW
 
 
-def _tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:
+def new_tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:
     """Room for gates, saved and c of one layer and direction."""
     empty = like.new_empty
     if T * B * plan.H * like.itemsize * max(1, plan.gates) > LARGE:
@@ -211,7 +211,7 @@ def _tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:
     return gates, saved, empty(T, B, plan.H) if plan.c else None
 
 
-def _lowest(needs: Sequence[bool], plan: Plan) -> int:
+def lowest_layer(needs: Sequence[bool], plan: Plan) -> int:
     """The lowest layer that somebody wants a gradient of; below it there is nothing to do."""
     if any(needs[1:4]):
         return 0
@@ -233,12 +233,12 @@ def _step_and_row(array: Tensor, batch_first: bool) -> tuple[int, int]:
     return (second, first) if batch_first else (first, second)
 
 
-def _ready(d: Tensor | None) -> Tensor | None:
+def ready(d: Tensor | None) -> Tensor | None:
     """An upstream gradient as the core reads it: contiguous."""
     return None if d is None else _positive(d).contiguous()
 
 
-def _side_by_side(d: Tensor | None) -> Tensor | None:
+def side_by_side(d: Tensor | None) -> Tensor | None:
     """An upstream gradient with the features of a row side by side; steps and rows may lie apart."""
     if d is None:
         return None

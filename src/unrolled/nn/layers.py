@@ -1,7 +1,8 @@
 """RNN, LSTM and GRU in torch.nn's place: the same constructor, state and answers, computed by our kernels.
 
 Each derives from the torch layer it replaces and changes `forward` alone, so that parameters, initialisation,
-``state_dict``, pickling and every ``isinstance`` test are torch's own.
+``state_dict``, pickling and every ``isinstance`` test are torch's own. Beyond torch's options, ``memory``
+says how much may be held for the backward pass: see `Recurrent.memory`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class RNN(Recurrent, nn.RNN):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        memory: str | int | None = None,
         **unknown: Never,
     ) -> None:
         given: dict[str, Any] = {
@@ -55,9 +58,9 @@ class RNN(Recurrent, nn.RNN):
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.check_layer("RNN", {**given, "nonlinearity": nonlinearity}, unknown)
+        options.check_layer("RNN", {**given, "nonlinearity": nonlinearity, "memory": memory}, unknown)
         super().__init__(**given, nonlinearity=nonlinearity if nonlinearity == "relu" else "tanh")
-        self.nonlinearity = nonlinearity
+        self.nonlinearity, self.memory = nonlinearity, memory
         self.mode = f"RNN_{nonlinearity.upper()}"
 
     @property
@@ -111,6 +114,8 @@ class LSTM(Recurrent, nn.LSTM):
         proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        memory: str | int | None = None,
         **unknown: Never,
     ) -> None:
         given: dict[str, Any] = {
@@ -118,8 +123,9 @@ class LSTM(Recurrent, nn.LSTM):
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "proj_size": proj_size, "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.check_layer("LSTM", given, unknown)
+        options.check_layer("LSTM", {**given, "memory": memory}, unknown)
         super().__init__(**given)
+        self.memory = memory
 
     @property
     def cell(self) -> str:
@@ -166,6 +172,7 @@ class GRU(Recurrent, nn.GRU):
         dtype: torch.dtype | None = None,
         *,
         reset_after: bool = True,
+        memory: str | int | None = None,
         **unknown: Never,
     ) -> None:
         given: dict[str, Any] = {
@@ -173,9 +180,9 @@ class GRU(Recurrent, nn.GRU):
             "batch_first": batch_first, "dropout": dropout, "bidirectional": bidirectional,
             "device": device, "dtype": dtype,
         }  # fmt: skip
-        options.check_layer("GRU", {**given, "reset_after": reset_after}, unknown)
+        options.check_layer("GRU", {**given, "reset_after": reset_after, "memory": memory}, unknown)
         super().__init__(**given)
-        self.reset_after = reset_after
+        self.reset_after, self.memory = reset_after, memory
 
     @property
     def cell(self) -> str:

@@ -10,6 +10,7 @@ import torch
 
 from unrolled.errors import nearest
 from unrolled.nn.guards import LayerOptionError, LayerOptionTypeError
+from unrolled.unroll.budget import read
 
 NONLINEARITIES = ("tanh", "relu", "sigmoid", "identity")
 
@@ -19,6 +20,7 @@ def check_layer(name: str, options: Mapping[str, Any], unknown: Mapping[str, obj
 
     Raises:
         LayerOptionError, LayerOptionTypeError: a value out of range, of another type, or an unknown keyword.
+        OptionError: a ``memory`` that is none.
     """
     _known(name, options, unknown)
     dropout = options["dropout"]
@@ -39,6 +41,8 @@ def check_layer(name: str, options: Mapping[str, Any], unknown: Mapping[str, obj
     _projection(name, options.get("proj_size", 0), options["hidden_size"])
     _nonlinearity(name, options.get("nonlinearity", "tanh"))
     _dtype(name, options["dtype"])
+    if options["memory"] is not None:
+        read(f"{name}: memory", options["memory"])
 
 
 def check_cell(name: str, options: Mapping[str, Any], unknown: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.nn import compiled, composite, guards, packing, route, sequences
+from unrolled.nn import compiled, composite, gradient, guards, packing, recomputed, route, sequences
 from unrolled.nn.plan import Plan, five, plan
 from unrolled.nn.stream import Stream
 from unrolled.nn.switching import base_class, copied
@@ -24,6 +24,15 @@ class Recurrent(Base):
 
     torch_class: type[nn.RNNBase]
     """The class of torch.nn whose place this one takes."""
+
+    memory: str | int | None = None
+    """How much may be held for the backward pass; may be set at any time.
+
+    None: the tape of all steps. "sqrt": that of about √T steps; the others are computed again going back. An
+    amount, as "200MB" or in bytes: that of as many steps as it has room for. Nothing else changes, not a bit
+    of any gradient. Not counted are input, output and their gradients, nor, in a stack, the lower layers'
+    outputs and the factors of dropout, which are held whole.
+    """
 
     @property
     def cell(self) -> str:
@@ -87,6 +96,7 @@ class Recurrent(Base):
             reset = sequences.read_reset(name, reset, x, batch_first, batched)
         plan = self.plan
         weights, code = self.weights(plan, x, states)
+        self._check_memory(code, x, states, weights)
         if code is None and lengths is None and reset is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(input, hx)
@@ -106,6 +116,7 @@ class Recurrent(Base):
         states = () if hx is None else guards.read_states(self, name, hx, B, batched=True)
         plan = self.plan
         weights, code = self.weights(plan, data, states)
+        self._check_memory(code, data, states, weights)
         if code is None and route.by_torch(self.cell):
             route.count("torch")
             return super().forward(packed, hx)
@@ -134,6 +145,19 @@ class Recurrent(Base):
         if [weight.shape for weight in weights] != plan.shapes:
             guards.weight_shapes(name, names, weights, plan.shapes)
         return weights, route.choose(name, self.cell, x, states, weights)
+
+    def _check_memory(
+        self, code: int | None, x: Tensor, states: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> None:
+        """Refuses to go back with a whole tape where little memory was asked for.
+
+        Raises:
+            UnavailableError: the core, which alone can do that, does not run.
+        """
+        if self.memory is None or code is not None or route.recorder.get() is not None:
+            return
+        if gradient.wanted(x, *states, *weights):
+            route.needs_core(f"{self.torch_class.__name__}.forward: memory", self.memory, (x, *weights))
 
     def _run(
         self,
@@ -187,7 +211,11 @@ class Recurrent(Base):
         if call.reset is not None:
             call = call._replace(reset=call.reset.contiguous().to(torch.uint8))
         h_0, c_0 = (*[state.contiguous() for state in states], None, None)[:2] if states else (None, None)
-        return compiled.run(call, x, h_0, c_0, [weight.contiguous() for weight in weights])
+        weights = [weight.contiguous() for weight in weights]
+        if self.memory is None:
+            return compiled.run(call, x, h_0, c_0, weights)
+        subject = f"{self.torch_class.__name__}.forward: memory"
+        return recomputed.run(subject, self.memory, call, x, h_0, c_0, weights)
 
     def _zeros(self, plan: Plan, x: Tensor) -> tuple[Tensor, ...]:
         """The initial states of x ``[T, B, I]`` where none were given."""
@@ -207,6 +235,10 @@ class Recurrent(Base):
             torch.Size([4])
         """
         return Stream(self, batch)
+
+    def extra_repr(self) -> str:
+        """Torch's, and the memory if it is limited."""
+        return super().extra_repr() + ("" if self.memory is None else f", memory={self.memory!r}")
 
     def check_finite(self) -> None:
         """Looks for NaN and infinity in the weights.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Never
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from torch.compiler import is_compiling
 from torch.nn import Module, Parameter
 
 from unrolled import native
-from unrolled.errors import OptionError, note
+from unrolled.errors import OptionError, UnavailableError, note
 from unrolled.nn import guards
 
 taken = {"compiled": 0, "torch": 0, "composite": 0}
@@ -190,7 +190,7 @@ def in_torch(name: str, cell: str) -> None:
         raise OptionError(f"{name}.to_torch: the cell", "be one that torch has", cell, "Keep it as it is.")
 
 
-def explain(cell: str, tensors: Iterable[Tensor]) -> None:
+def explain(cell: str, tensors: Sequence[Tensor]) -> None:
     """Says once why the kernels do not run for these tensors, where the user may not expect it.
 
     Silent where torch's way is the fast one (CUDA) or was asked for (`intercepted`).
@@ -198,21 +198,38 @@ def explain(cell: str, tensors: Iterable[Tensor]) -> None:
     Shapes:
         tensors: any.
     """
+    if intercepted() or any(tensor.is_cuda for tensor in tensors):
+        return
+    why = _obstacle(tensors)
+    if why:
+        note(f"{cell} runs on torch's path: {why}")
+
+
+def needs_core(subject: str, got: object, tensors: Sequence[Tensor]) -> Never:
+    """Refuses an option that the kernels alone have, where they do not run.
+
+    Shapes:
+        tensors: any.
+
+    Raises:
+        UnavailableError: always.
+    """
+    why = _obstacle(tensors)
     if intercepted():
-        return None
+        why = "torch_path, autocast, torch.compile or a transform of torch.func is at work"
+    fix = "Set it to None there, or compute on the CPU in float32 or float64."
+    raise UnavailableError(subject, f"be None where the kernels do not run ({why})", repr(got), fix)
+
+
+def _obstacle(tensors: Iterable[Tensor]) -> str:
+    """Why the kernels do not run for these tensors, in words."""
     for tensor in tensors:
-        if tensor.is_cuda:
-            return None
         if not tensor.is_cpu:
-            return note(
-                f"{cell} runs on torch's path: the kernels do not reach the device {tensor.device.type}"
-            )
+            return f"the kernels do not reach the device {tensor.device.type}"
         if tensor.dtype not in _DTYPES:
-            return note(f"{cell} runs on torch's path: the kernels do not compute in {tensor.dtype}")
+            return f"the kernels do not compute in {tensor.dtype}"
         if tensor.is_neg():
-            return note(f"{cell} runs on torch's path: a minus sign waits to be applied; call .resolve_neg()")
+            return "a minus sign waits to be applied; call .resolve_neg()"
         if not plain(tensor):
-            return note(f"{cell} runs on torch's path: the kernels do not read a {type(tensor).__name__}")
-    if not native.available():
-        note(f"{cell} runs on torch's path: {native.why_not()}")
-    return None
+            return f"the kernels do not read a {type(tensor).__name__}"
+    return native.why_not()
