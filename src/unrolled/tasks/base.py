@@ -7,7 +7,8 @@ the data come from and how they are kept, how a model is judged and beside what,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -215,10 +216,12 @@ class Task(ABC, Generic[M]):
 
     @classmethod
     @abstractmethod
-    def begin(cls, config: Any, data: Path, heard: Callable[[str, int], None] = unheard) -> Task[M]:
+    def begin(
+        cls, config: Any, data: Path, heard: Callable[[str, int], None] = unheard, given: Any = None
+    ) -> Task[M]:
         """Reads what the config names, and writes to the file ``data`` what training needs of it.
 
-        ``heard`` is told how far the reading is.
+        ``heard`` is told how far the reading is. ``given`` is data in Python that stand in for the sources.
 
         Raises:
             DataError: data that cannot be read, or cannot be learned from.
@@ -310,3 +313,15 @@ def seeded(config: Config, build: Callable[[], M]) -> M:
 def parameters(model: Module) -> int:
     """How many numbers a model learns, the same at any length of sequence."""
     return sum(weight.numel() for weight in model.parameters())
+
+
+@contextmanager
+def judging(model: Module) -> Generator[None]:
+    """Without dropout and without gradients; afterwards the model is in its mode of before."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)

@@ -104,13 +104,18 @@ class LanguageModelling(Task[TokenModel]):
 
     @classmethod
     def begin(
-        cls, config: LanguageModelConfig, data: Path, heard: Callable[[str, int], None] = unheard
+        cls,
+        config: LanguageModelConfig,
+        data: Path,
+        heard: Callable[[str, int], None] = unheard,
+        given: None = None,
     ) -> LanguageModelling:
-        """Reads the text, fits the vocabulary and writes the tokens.
+        """Reads the text, fits the vocabulary and writes the tokens; all of it is in the sources.
 
         Raises:
             DataError: a text that cannot be read, is too short, or is to be learned from and judged.
         """
+        del given
         corpus = Corpus.write(data, config, heard)
         _check_apart(corpus.sources)
         return cls(config, corpus, corpus.tokenizer)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
 
@@ -15,7 +14,7 @@ from torch.nn.functional import log_softmax
 
 from unrolled.config import LanguageModelConfig
 from unrolled.losses import cross_entropy, cross_entropy_t
-from unrolled.tasks.base import AbandonedError, never, parameters, seeded
+from unrolled.tasks.base import AbandonedError, judging, never, parameters, seeded
 from unrolled.wirings import Dropouts, Sizes, TokenModel
 
 AT_ONCE = 2048
@@ -65,18 +64,6 @@ def memoryless_loss(model: TokenModel, ids: Tensor, targets: Tensor, generator: 
     return -log_softmax(logits[0], -1)[which.flatten(), targets.flatten()].mean()
 
 
-@contextmanager
-def _judging(model: TokenModel) -> Generator[None]:
-    """Without dropout and without gradients; afterwards the model is in its mode of before."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(training)
-
-
 def judge(
     model: TokenModel,
     ids: NDArray[np.unsignedinteger],
@@ -99,7 +86,7 @@ def judge(
     steps = (len(ids) - 1) // streams
     at_once = max(1, AT_ONCE // streams)
     total, state = 0.0, None
-    with _judging(model):
+    with judging(model):
         for from_ in range(0, steps, at_once):
             count = min(at_once, steps - from_)
             window = _side_by_side(ids, streams, steps, from_, count + 1)
@@ -132,7 +119,7 @@ def judge_memoryless(
         AbandonedError: it was to stop.
     """
     V, total = model.sizes.vocabulary, 0.0
-    with _judging(model):
+    with judging(model):
         for from_ in range(0, len(ids) - 1, BLOCK):
             block = ids[from_ : from_ + BLOCK + 1].astype(np.int64)
             pairs, counts = np.unique(block[:-1] * V + block[1:], return_counts=True)
@@ -208,7 +195,7 @@ def judge_by_position(
     cut = np.asarray(ids[: pieces * (longest + 1)]).reshape(pieces, longest + 1).T
     losses, state = np.zeros(longest), None
     at_once = max(1, AT_ONCE // pieces)
-    with _judging(model):
+    with judging(model):
         for from_ in range(0, longest, at_once):
             window = torch.from_numpy(cut[from_ : from_ + at_once + 1].astype(np.int64, order="C"))
             logits, state = model(window[:-1], state)

@@ -165,8 +165,11 @@ def begun(
     folder: RunFolder | None,
     is_new: bool = True,
     heard: Callable[[str, int], None] = unheard,
+    given: Any = None,
 ) -> Generator[Course]:
     """A course at its beginning: the data read, and all of it written in the folder.
+
+    ``given`` is data in Python, in place of the config's sources.
 
     ``heard`` is told how far the reading is. If something fails, a folder that ``is_new`` goes.
 
@@ -180,7 +183,7 @@ def begun(
             stack.enter_context(folder.lock())
         place = folder.path if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
-            task = TASKS[config.task].begin(config, place / "data.safetensors", heard)
+            task = TASKS[config.task].begin(config, place / "data.safetensors", heard, given)
             course = Course(task, folder)
             room.check(f"train {config.task}", course.memory())
             if folder:
