@@ -127,7 +127,7 @@ class OneToMany(torch.nn.Module):
         ids = self.tokens.steps(ids, generator)
         if teacher < 1:
             return self._partly_alone(ids, state, teacher, generator)
-        return self._run(ids, state, target_lengths, generator)[0]
+        return self.head(self._run(ids, state, target_lengths, generator)[0])
 
     def weights(
         self, x: Tensor, ids: Tensor, *, regions: Tensor | None = None, lengths: Lengths = None
@@ -175,8 +175,8 @@ class OneToMany(torch.nn.Module):
         Shapes:
             ids: int64 ``[N]``; gives ``[N, V]``.
         """
-        logits, state = self._run(ids[None], state, None, None)
-        return logits[0].log_softmax(-1), state
+        h, state = self._run(ids[None], state, None, None)
+        return self.head(h[0]).log_softmax(-1), state
 
     def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """The state of some sequences, in another order, a sequence more than once if need be.
@@ -193,13 +193,13 @@ class OneToMany(torch.nn.Module):
     def _run(
         self, ids: Tensor, state: DecoderState, lengths: Lengths, generator: torch.Generator | None
     ) -> tuple[Tensor, DecoderState]:
-        """The logits after each of ids ``[T, B]``, and where it then stands."""
+        """What the head reads after each of ids ``[T, B]``, ``[T, B, H]``, and where it then stands."""
         h, layers = self._hidden(ids, state, lengths, generator)
         if self.attention is not None and self.joined is not None and state.memory is not None:
             c, _ = self.attention(h, state.memory)
             h = torch.tanh(self.joined(torch.cat([c, h], 2)))
-        logits = self.head(dropped(h, self.dropouts.output, self.training, generator))
-        return logits, state._replace(layers=layers)
+        h = dropped(h, self.dropouts.output, self.training, generator)
+        return h, state._replace(layers=layers)
 
     def _hidden(
         self, ids: Tensor, state: DecoderState, lengths: Lengths, generator: torch.Generator | None
@@ -218,7 +218,8 @@ class OneToMany(torch.nn.Module):
         for t in range(len(ids)):
             masks = torch.Generator(ids.device).manual_seed(seed)  # the same at every step
             read = torch.where(told[t], ids[t], read) if t else read
-            logits, state = self._run(read[None], state, None, masks)
-            every.append(logits[0])
-            read = logits[0].detach().argmax(-1)
-        return torch.stack(every)
+            h, state = self._run(read[None], state, None, masks)
+            every.append(h)
+            with torch.no_grad():  # the head's gradient is that of one product over all steps, below
+                read = self.head(h[0]).argmax(1)
+        return self.head(torch.cat(every))
