@@ -1,5 +1,6 @@
 """The stack beside torch's layers with the same weights, alone, padded, permuted and under its masks."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import DtypeError, OptionError
-from unrolled.wirings import Dropouts, Recurrence, Stack
+from unrolled.wirings import Dropouts, ManyToMany, Recurrence, Stack, Tokens
 from unrolled.wirings.stack import last
 
 CELLS = ["rnn", "lstm", "gru"]
@@ -97,6 +98,16 @@ def test_the_stream_of_the_layers_gives_what_they_give() -> None:
     layers, ids = Stack(torch.nn.Embedding(6, 5), Recurrence("gru", 2, 4)), torch.randint(6, (9, 1))
     first, second = layers.stream()
     torch.testing.assert_close(second.chunk(first.chunk(ids)), layers(ids)[0])
+
+
+def test_a_copy_has_its_own_weights_and_its_own_embedding_to_look_up() -> None:
+    model, ids = ManyToMany(Tokens(6, 5), Recurrence("gru", 2, 4), 3), torch.randint(6, (20, 2))
+    before, copy = model(ids), deepcopy(model)
+    with torch.no_grad():
+        for weight in copy.parameters():
+            weight.zero_()
+    assert torch.equal(model(ids), before)
+    assert copy(ids).count_nonzero() == 0
 
 
 def test_what_cannot_be_built_or_read_is_said() -> None:
