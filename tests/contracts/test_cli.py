@@ -230,7 +230,7 @@ def test_a_run_in_use(run: str):
 
 def test_dry_run_keeps_nothing(book: Path):
     result = call("train", "lm", "book.txt", *SMALL, "--dry-run")
-    assert (result.exit_code, "saving, loading and writing work" in result.stdout) == (0, True)
+    assert (result.exit_code, "saving, loading and using it work" in result.stdout) == (0, True)
     assert list(Path().iterdir()) == [Path("book.txt")]
 
 
@@ -239,7 +239,7 @@ def test_overfit_learns_one_batch_by_heart(book: Path):
     tried = json.loads(call(*words, "lr=1e-2", "--json").stdout)
     assert tried["loss"] < 0.1 + 0.7 / 16
     result = call(*words, "lr=1e-9")
-    assert (result.exit_code, "must fall below 0.143 nats a token" in result.stderr) == (1, True)
+    assert (result.exit_code, "must fall below 0.143 nats a char" in result.stderr) == (1, True)
     assert not Path("runs").exists()
 
 
