@@ -169,7 +169,7 @@ class Table:
                 array[row] = self._number(row, name, cell)
         if not missing and np.isnan(array).any():
             fix = "Fill them in, or leave such rows out: --drop-missing."
-            self._require(name, lambda cell: _number(cell) != _number(cell), "hold a number", "nothing", fix)
+            self._require(name, _is_no_number, "hold a number", "nothing", fix)
         return array
 
     def unique(self, wanted: str) -> list[Any]:
@@ -203,7 +203,7 @@ class Table:
         return Table(table.columns, table.places, [*self.remarks, remark])
 
     def _number(self, row: int, name: str, cell: Any) -> float:
-        number = _number(cell)
+        number = as_number(cell)
         if number is not None:
             return number
         fix = "Write decimals with a point." if "," in str(cell) else "Correct it, or name another column."
@@ -252,6 +252,29 @@ def is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, list) and not cell)
 
 
+def as_number(cell: Any) -> float | None:
+    """A cell as a number, NaN where nothing stands, None where something else does.
+
+    Example:
+        >>> as_number(" 1.5"), as_number("n/a"), as_number("one")
+        (1.5, nan, None)
+    """
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text.lower() in NO_NUMBER:
+            return math.nan
+        try:
+            return None if "_" in text else float(text)
+        except ValueError:
+            return None
+    if cell is None:
+        return math.nan
+    try:
+        return float(cell) if isinstance(cell, int | float | np.number | np.bool) else None
+    except OverflowError:
+        return math.inf if cell > 0 else -math.inf
+
+
 def listed(names: Iterable[str], most: int = 12) -> str:
     """Names one after the other, the first few of many.
 
@@ -261,6 +284,11 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     """
     names = list(names)
     return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])}, ... ({len(names)} in all)"
+
+
+def _is_no_number(cell: Any) -> bool:
+    number = as_number(cell)
+    return number is None or math.isnan(number)
 
 
 def _nearest(wanted: str, offered: Iterable[str]) -> str:
@@ -290,24 +318,6 @@ def _end_to_end(name: str, tables: Sequence[Table]) -> Column:
         return np.concatenate(values)
     lengths = np.concatenate([column.lengths for column in columns if isinstance(column, Ragged)])
     return Ragged(np.concatenate(values), np.concatenate([[0], np.cumsum(lengths)]))
-
-
-def _number(cell: Any) -> float | None:
-    """A cell as a number, NaN where nothing stands, None where something else does."""
-    if isinstance(cell, str):
-        text = cell.strip()
-        if text.lower() in NO_NUMBER:
-            return math.nan
-        try:
-            return None if "_" in text else float(text)
-        except ValueError:
-            return None
-    if cell is None:
-        return math.nan
-    try:
-        return float(cell) if isinstance(cell, int | float | np.number | np.bool) else None
-    except OverflowError:
-        return math.inf if cell > 0 else -math.inf
 
 
 def _kind(cell: Any) -> str:

@@ -128,10 +128,15 @@ def _of_words(lines: Sequence[str]) -> str:
     inner = [i for i, line in enumerate(lines) if line]
     if not inner or all(lines[inner[0] : inner[-1] + 1]):
         return ""
-    widths = {len(lines[i].split("\t") if "\t" in lines[i] else lines[i].split()) for i in inner[:-1]}
+    words = [lines[i].split("\t") if "\t" in lines[i] else lines[i].split() for i in inner[:-1]]
+    widths = {len(cells) for cells in words}
     if widths == {len(conll.CONLLU)} and lines[inner[0]][0].isdecimal():
         return "conllu"
-    return "conll" if len(widths) == 1 and 2 <= widths.pop() <= 20 else ""
+    if len(widths) != 1 or not 2 <= widths.pop() <= 20:
+        return ""
+    # lines of verse may have as many words each, but few of their last ones begin with a capital
+    tags = sum(not cells[-1][:1].islower() for cells in words)
+    return "conll" if "\t" in lines[inner[0]] or tags > 0.9 * len(words) else ""
 
 
 def _known_inside(folder: Path) -> list[Path]:

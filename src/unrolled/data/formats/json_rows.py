@@ -62,7 +62,7 @@ def parsed(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        where = f"{place}: " + (f"line {error.lineno}, " if "\n" in text.strip() else "")
+        where = f"{place}: " + (f"line {error.lineno}, " if "\n" in text else "")
         fix = "Look there: a comma, a quotation mark or a bracket may be missing."
         raise DataError(f"{where}column {error.colno}", "be JSON", error.msg, fix) from error
     except (ValueError, RecursionError) as error:
