@@ -98,7 +98,7 @@ def of_table(table: Table, name: str = "the data") -> Guess:
     words, tags = _named(table, "words"), _named(table, "tags")
     if words and tags:
         return _made("tag", "words", {"words": words, "tags": tags}, "each row has words and their tags.")
-    texts, labels = _texts(table), _labels(table)
+    texts, labels = texts_of(table), labels_of(table)
     numbers = [column for column in features.numeric(table, Roles()) if column not in labels[:1]]
     if len(numbers) >= MANY:
         return _of_wide(table, name, labels)
@@ -165,10 +165,10 @@ def _of_wide(table: Table, name: str, labels: Sequence[str]) -> Guess:
 def _of_steps(table: Table, label: str, time: str) -> Guess:
     """Rows that are steps: with a label each, or one for all rows of a sequence."""
     columns = {"label": label} | ({"time": time} if time else {})
-    for column in table.columns:
-        if column != label and column.lower() in NAMES["sequence"] and _is_constant(table, label, column):
-            why = f'all rows with the same "{column}" have the same "{label}".'
-            return _made("classify", "sensors", {"sequence": column, **columns}, why)
+    column = sequence_of(table, label)
+    if column:
+        why = f'all rows with the same "{column}" have the same "{label}".'
+        return _made("classify", "sensors", {"sequence": column, **columns}, why)
     return _made("tag", "frames", columns, f'each row is a step, and "{label}" has its label.')
 
 
@@ -193,7 +193,7 @@ def _named(table: Table, role: str) -> str:
     return ""
 
 
-def _texts(table: Table) -> list[str]:
+def texts_of(table: Table) -> list[str]:
     """The columns of texts of several words, or if there are none, those of words that mostly differ."""
     words: dict[str, float] = {}
     for column, cells in table.columns.items():
@@ -209,7 +209,7 @@ def _is_text(cells: Any) -> bool:
     return sum(as_number(cell) is None for cell in cells) > len(cells) / 2
 
 
-def _labels(table: Table) -> list[str]:
+def labels_of(table: Table) -> list[str]:
     """The columns of few different values, those first that are called as labels often are.
 
     A measurement may have few values too, so numbers are labels only if they are whole, and ten at most or in
@@ -247,6 +247,18 @@ def _is_times(table: Table, column: str) -> bool:
 def _in_runs(table: Table, label: str) -> bool:
     cells = [str(cell) for cell in table[label]]
     return sum(a == b for a, b in zip(cells[1:], cells[:-1], strict=True)) > RUNS * len(cells)
+
+
+def sequence_of(table: Table, label: str) -> str:
+    """The column that is called as ids often are, all rows of an id having one label; or nothing."""
+    return next(
+        (
+            column
+            for column in table.columns
+            if column != label and column.lower() in NAMES["sequence"] and _is_constant(table, label, column)
+        ),
+        "",
+    )
 
 
 def _is_constant(table: Table, label: str, sequence: str) -> bool:

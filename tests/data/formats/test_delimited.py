@@ -66,7 +66,7 @@ def test_names_are_told_from_data(text: str, names: list[str]):
 def test_what_was_assumed_is_said_where_nothing_proves_it():
     assert read("text,label\ngood,1\n").remarks == ()
     assert read("hello,bonjour\ncat,chat\n").remarks == (
-        "The first line of a.csv was read as names of columns; --no-header reads it as data.",
+        "The first line of a.csv was read as names of columns; --header off reads it as data.",
     )
     assert list(read("hello,bonjour\ncat,chat\n", header=False).columns) == ["1", "2"]
     assert list(read("1,2\n3,4\n", header=True).columns) == ["1", "2"]

@@ -53,7 +53,7 @@ def read(text: str, name: str, options: Options) -> Table:
     columns: dict[str, Column] = {key: [row.cells[i] for row in body] for i, key in enumerate(names)}
     remarks: list[str] = []
     if found and options.header is None and not _has_numbers(names, body):
-        remarks = [f"The first line of {name} was read as names of columns; --no-header reads it as data."]
+        remarks = [f"The first line of {name} was read as names of columns; --header off reads it as data."]
     return Table(columns, Places.of(f"{name}: line", (row.line for row in body)), remarks)
 
 
