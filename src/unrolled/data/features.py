@@ -101,7 +101,7 @@ def numeric(table: Table, roles: Roles) -> list[str]:
 
 def _sequences(table: Table, roles: Roles) -> tuple[Table, list[tuple[int, Any]]]:
     """The table of sequences, and the row and the label of each step, in the order of the steps."""
-    names, remarks = _features(table, roles)
+    names, remarks = measurements(table, roles)
     matrix = np.stack([table.numbers(name, missing=True) for name in names], axis=1)
     ids = table.labels(roles.sequence) if roles.sequence else table.places.source.tolist()
     groups: dict[Any, list[int]] = {}
@@ -124,12 +124,13 @@ def _sequences(table: Table, roles: Roles) -> tuple[Table, list[tuple[int, Any]]
     return made, [(row, labels[row]) for row in order.tolist()]
 
 
-def _features(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
+def measurements(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     """The columns to learn from; without names, those of numbers that do not merely count the rows."""
     if roles.features:
         return [table.name(name) for name in roles.features], []
     names = numeric(table, roles)
     counting = [name for name in names if _counts(table, name)]
+    counting = counting if len(counting) < len(names) else []
     kept = [name for name in names if name not in counting]
     others = [name for name in _unused(table, roles) if name not in names]
     if not kept:

@@ -79,9 +79,16 @@ class DataReport:
 
     @classmethod
     def of(
-        cls, parts: Mapping[str, Table], x: str, label: str = "", others: Sequence[str] = ()
+        cls,
+        parts: Mapping[str, Table],
+        x: str,
+        label: str = "",
+        others: Sequence[str] = (),
+        gaps: bool = False,
     ) -> DataReport:
         """Looks at the column ``x`` of the inputs, that of the labels if there is one, and at others.
+
+        With ``gaps``, numbers may be missing: NaN is counted and is no problem.
 
         Raises:
             DataError: a column that the tables do not have.
@@ -94,7 +101,11 @@ class DataReport:
             if part != "train" and "train" in parts:
                 leaks = int(np.isin(numbers[part], numbers["train"]).sum())
             reports[part] = _part(table, [x, *others], label, repeated, leaks)
-        problems = [one for part, table in parts.items() for one in _wrong(table, [x, *others], label, part)]
+        problems = [
+            one
+            for part, table in parts.items()
+            for one in _rowless(table, part) or _wrong(table, [x, *others], label, gaps)
+        ]
         remarks = dict.fromkeys(remark for table in parts.values() for remark in table.remarks)
         if label:
             problems += _wrong_classes(reports)
@@ -157,11 +168,19 @@ def _part(table: Table, inputs: Sequence[str], label: str, duplicates: int, leak
             lengths[name] = _summary(*found)
             empty += int((found[0] == 0).sum())
     columns = [*names, table.name(label)] if label else names
-    counts = {name: sum(map(is_missing, table[name])) for name in columns if isinstance(table[name], list)}
+    counts = {name: _count_missing(table[name]) for name in columns}
     missing = {name: count for name, count in counts.items() if count}
     classes = Counter(one for one in _flat(table[label]) if not is_missing(one)) if label else Counter[Any]()
     ordered = dict(sorted(classes.items(), key=lambda item: (-item[1], str(item[0]))))
     return PartReport(len(table), lengths, ordered, missing, empty, duplicates, leaks)
+
+
+def _count_missing(column: Column) -> int:
+    """Empty cells, and numbers that are NaN."""
+    if isinstance(column, list):
+        return sum(map(is_missing, column))
+    values = column.values if isinstance(column, Ragged) else column
+    return int(np.isnan(values).sum()) if values.dtype.kind in "fc" else 0
 
 
 def _summary(lengths: NDArray[np.int64], unit: str) -> Lengths:
@@ -181,18 +200,20 @@ def _flat(column: Column) -> list[Any]:
     return [one for cell in cells for one in (cell if isinstance(cell, list) else [cell])]
 
 
-def _wrong(table: Table, inputs: Sequence[str], label: str, part: str) -> list[str]:
+def _rowless(table: Table, part: str) -> list[str]:
+    return [] if len(table) else [str(DataError(f"the {part} part", "have rows", "none", "Give some."))]
+
+
+def _wrong(table: Table, inputs: Sequence[str], label: str, gaps: bool) -> list[str]:
     """What in one part stops a training."""
     errors: list[DataError] = []
-    if not len(table):
-        return [str(DataError(f"the {part} part", "have rows", "none", "Give some."))]
     for name in map(table.name, inputs):
         column = table[name]
         found = lengths_of(column)
         if found and (found[0] == 0).any():
             errors.append(_empty(table, name, np.flatnonzero(found[0] == 0)))
         if isinstance(column, Ragged):
-            errors += _not_finite(table, name, column)
+            errors += _not_finite(table, name, column, gaps)
     if label:
         try:
             lists = isinstance(table[label], list) and any(isinstance(cell, list) for cell in table[label])
@@ -209,14 +230,14 @@ def _empty(table: Table, name: str, rows: NDArray[np.intp]) -> DataError:
     return DataError(table.where(int(rows[0]), name), "have at least one step", f"length 0{alike}", fix)
 
 
-def _not_finite(table: Table, name: str, column: Ragged) -> list[DataError]:
+def _not_finite(table: Table, name: str, column: Ragged, gaps: bool) -> list[DataError]:
     """Of a column of numbers, where the first is NaN and where the first is infinite."""
     if column.values.dtype.kind not in "fc":
         return []
     errors: list[DataError] = []
     kinds = (("NaN", np.isnan(column.values)), ("infinity", np.isinf(column.values)))
     for what, found in kinds:
-        if not found.any():
+        if not found.any() or (gaps and what == "NaN"):
             continue
         step, *feature = np.argwhere(found)[0].tolist()
         row = int(np.searchsorted(column.starts, step, side="right")) - 1
