@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.battery.problems import NATIVE, OWN, WALKS
+from tests.battery.problems import FORMS, NATIVE, OWN, WALKS
 from unrolled import unroll
-from unrolled.cells import CELLS, Cell
+from unrolled.cells import Cell
 from unrolled.checks import Problem, Size, draw
 from unrolled.errors import NotKeptError, OptionError
 from unrolled.tape import Engine, Tape
 from unrolled.unroll import budget, reference, stretches
 from unrolled.unroll.budget import Needs
 
-GATED: list[Any] = [
-    *(pytest.param(CELLS[name], 0, id=name) for name in ("lstm", "gru", "gru_reset_before")),
-    pytest.param(CELLS["lstm"], 3, id="lstm-projected"),
-]
 ENGINES: list[Any] = [
     pytest.param(Engine("reference"), id="reference"),
     NATIVE,
@@ -51,7 +47,7 @@ def check(problem: Problem, engine: Engine, memory: str | int = "sqrt") -> Tape[
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("walk", WALKS)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("cell", "P"), GATED)
+@pytest.mark.parametrize(("cell", "P"), FORMS)
 def test_bits_are_those_of_a_whole_run(cell: Cell, P: int, engine: Engine, walk: dict[str, bool], dtype: str):
     check(draw(cell, Size(T=75, B=40, I=5, H=7, P=P), **walk).astype(dtype), engine)
 
@@ -117,7 +113,7 @@ def test_what_fits_is_kept_whole():
     assert problem.forward(Engine("reference", memory="50KB")).marks is not None
 
 
-def test_a_cell_whose_tape_is_its_output_has_nothing_to_save():
+def test_a_cell_whose_tape_is_its_output_is_within_any_budget():
     assert draw("rnn_tanh", Size(T=300)).forward(Engine("reference", memory=1)).marks is None
 
 
@@ -180,6 +176,40 @@ def test_only_going_back_needs_no_tape():
     tape = draw("gru", Size(T=100)).forward(Engine("reference", memory="sqrt"))
     with pytest.raises(NotKeptError, match="must hold gates"):
         unroll.preactivations(tape)
+
+
+@pytest.mark.parametrize("steps", [range(1), range(31, 70), range(74, 75)])
+@pytest.mark.parametrize("walk", WALKS)
+@pytest.mark.parametrize("engine", ENGINES[:2])
+@pytest.mark.parametrize(("cell", "P"), FORMS)
+def test_a_window_is_that_of_a_whole_run(
+    cell: Cell, P: int, engine: Engine, walk: dict[str, bool], steps: range
+):
+    problem = draw(cell, Size(T=75, B=40, I=3, H=4, P=P), **walk)
+    whole = solved(problem, engine)
+    little = problem.forward(engine._replace(memory="sqrt"))
+    assert little.marks
+    kept = ("dh_out", "dh_carry", "dh", "da", *(f"d{state}" for state in cell.states[1:]))
+    unroll.backward(little, problem.dh_out, problem.final, keep=kept, steps=steps)
+    unroll.backward(whole, problem.dh_out, problem.final, keep=kept)
+    for name in kept:
+        assert little.arrays[name].tobytes() == whole.arrays[name][steps.start : steps.stop].tobytes(), name
+    names = cell.recordable(bool(P))
+    whole.arrays.update(problem.forward(engine, names).arrays)
+    for tape in (little, whole):
+        found = stretches.recall(tape, steps.start, steps.stop, names)
+        for name in names:
+            expected = whole.arrays[name][steps.start : steps.stop + (name in cell.states)]
+            assert found[name].tobytes() == expected.tobytes(), name
+    unroll.backward(whole, problem.dh_out, problem.final, keep=kept, steps=steps)
+    for name in kept:
+        assert little.arrays[name].tobytes() == whole.arrays[name].tobytes()
+
+
+@pytest.mark.parametrize("steps", [range(0), range(3, 2), range(0, 5, 2), range(-1, 3), range(3, 9)], ids=str)
+def test_steps_that_are_no_window(steps: range):
+    with pytest.raises(OptionError, match="steps must be a stretch of 5 steps without gaps"):
+        unroll.backward(draw("gru").forward(), steps=steps)
 
 
 def test_naming_what_to_keep_keeps_it_of_all_steps():

@@ -108,6 +108,7 @@ def backward(
     *,
     keep: Iterable[str] = (),
     without: Iterable[str] = (),
+    steps: range | None = None,
     engine: Engine | str | None = None,
 ) -> None:
     """Backpropagates through time and fills the gradients in on the tape, replacing those of a former call.
@@ -125,7 +126,7 @@ def backward(
         final: by state, gradients with respect to the final states; h ``[B, R]``, c ``[B, H]``.
 
     Keeps: of single steps what ``keep`` names: ``dh_out dh_carry dh [T, B, R]``, ``da [T, B, G, H]``, and for
-    further states ``dc [T, B, H]``.
+    further states ``dc [T, B, H]``; with ``steps`` of those alone, T being their count.
 
     Raises:
         UnrolledError: an argument is not as above, or the tape lacks what the pass needs.
@@ -145,21 +146,34 @@ def backward(
     of_states = tuple(f"d{state}" for state in cell.states[1:])
     kept = guards.names(where, keep, ("dh_out", "dh_carry", "dh", "da", *of_states))
     chosen = guards.engine(where, cell, dtype, engine or tape.engine)
-    dparams = {f"d{name}": value.shape for name, value in tape.params.items()}
-    left_out = guards.names(where, without, ("dx", *dparams), "without")
+    left_out = guards.names(where, without, ("dx", *(f"d{name}" for name in tape.params)), "without")
+    window = guards.stretch(where, steps, tape.T)
 
-    out: dict[str, Array] = {}
-    for name in (name for name in dparams if name not in left_out):
-        out[name] = np.zeros(dparams[name], dtype)
-    out |= {f"d{state}_0": value.copy() for state, value in carry.items()}
-    for name in (*{"dx"}.difference(left_out), *kept):
-        letters = ("T", "B", "H") if name in of_states else notation.axes(name)
-        out[name] = np.zeros(guards.shape(letters, sizes), dtype)
+    sizes["T"] = window.stop - window.start if tape.marks else tape.T
+    of_steps = [name for name in kept if name != "dh_out"]
+    out = _zeros(tape, left_out, of_steps, sizes) | {f"d{s}_0": value.copy() for s, value in carry.items()}
+    over = dataclasses.replace(tape, engine=chosen)
+    if tape.marks:
+        stretches.backward(over, dh_out, out, window)
+    else:
+        ENGINES[chosen.name].backward(over, dh_out, out)
+        out |= {name: out[name][window] for name in of_steps}
     if "dh_out" in kept:
-        out["dh_out"][:] = np.where(tape.real()[:, :, None], dh_out, 0)
-    engine_of = stretches if tape.marks else ENGINES[chosen.name]
-    engine_of.backward(dataclasses.replace(tape, engine=chosen), dh_out, out)
+        out["dh_out"] = np.where(tape.real()[window, :, None], dh_out[window], 0)
     tape.arrays.update(out)
+
+
+def _zeros(
+    tape: Tape[Cell], left_out: Iterable[str], of_steps: Iterable[str], sizes: guards.Sizes
+) -> dict[str, Array]:
+    """Zeros for the gradients of x and the parameters, and for what is kept of single steps."""
+    shapes = {f"d{name}": value.shape for name, value in tape.params.items()}
+    shapes["dx"] = (tape.T, sizes["B"], sizes["I"])
+    shapes = {name: shape for name, shape in shapes.items() if name not in left_out}
+    for name in of_steps:
+        letters = ("T", "B", "H") if name[1:] in tape.cell.states[1:] else notation.axes(name)
+        shapes[name] = guards.shape(letters, sizes)
+    return {name: np.zeros(shape, tape.x.dtype) for name, shape in shapes.items()}
 
 
 def preactivations(tape: Tape[Cell]) -> tuple[Array, Array]:

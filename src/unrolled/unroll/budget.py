@@ -68,8 +68,6 @@ def stretch(subject: str, memory: object, needs: Needs) -> int:
         [32, 16, 1000]
     """
     limit, (steps, block, whole, step, mark) = read(subject, memory), needs
-    if whole == 0 or steps <= block:
-        return steps
     if limit == 0:
         return min(steps, block * math.ceil(math.isqrt(steps) / block))
     if whole <= limit:

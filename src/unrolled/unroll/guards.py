@@ -223,6 +223,16 @@ def names(
     return given
 
 
+def stretch(where: str, steps: range | None, T: int) -> slice:
+    """Some of T steps without gaps, or all."""
+    if steps is None:
+        return slice(0, T)
+    if steps.step != 1 or not 0 <= steps.start < steps.stop <= T:
+        fix = "Give e.g. range(0, 2)."
+        raise OptionError(f"{where}: steps", f"be a stretch of {T} steps without gaps", repr(steps), fix)
+    return slice(steps.start, steps.stop)
+
+
 def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine:
     """The engine that runs: ``auto`` is the compiled core where it has this cell, else it says why not."""
     name, threads, memory = wanted if isinstance(wanted, Engine) else (wanted, 1, None)

@@ -9,6 +9,7 @@ stretch is a whole number of the blocks in which those are summed anyway; so eve
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -43,18 +44,19 @@ def forward(tape: Tape[Cell]) -> None:
     tape.arrays.update((f"{name}_n", value) for name, value in states.items())
 
 
-def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
+def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], window: slice) -> None:
     """Runs every stretch again, the last first, and back from there; fills the gradients of ``out``.
 
     Shapes:
-        dh_out, out: as for the engine.
+        dh_out, out: as for the engine; but what is kept of single steps has those of the window alone.
     """
     assert tape.marks is not None
     engine = ENGINES[tape.engine.name]
     parts = cut(tape.walk.longest(tape.T), tape.marks.steps, tape.walk.reverse)
     needed = tape.cell.kept("W_hr" in tape.params)
-    room = {name: np.zeros(_shape(tape, name), tape.x.dtype) for name in needed}
+    room = {name: np.zeros(_shape(tape, name, tape.marks.steps), tape.x.dtype) for name in needed}
     of_all = {f"d{name}" for name in (*tape.params, *(f"{state}_0" for state in tape.cell.states))}
+    seen = out.keys() - of_all - {"dx"}
     for number, part in reversed([*enumerate(parts)]):
         states = tape.marks.states[number]
         rows = part.stop - part.start
@@ -63,8 +65,46 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array]) -> None:
             arrays[name][rows if tape.walk.reverse else 0] = value
         piece = _piece(tape, part, states, arrays)
         engine.forward(piece)
-        into = {name: value if name in of_all else value[part] for name, value in out.items()}
+        into = {name: out[name] for name in of_all & out.keys()}
+        into |= {name: out[name][part] for name in {"dx"} & out.keys()}
+        here = slice(max(window.start, part.start), min(window.stop, part.stop))
+        if here.start < here.stop:
+            into |= {name: np.zeros((rows, *out[name].shape[1:]), tape.x.dtype) for name in seen}
         engine.backward(piece, dh_out[part], into, add=number < len(parts) - 1)
+        for name in seen & into.keys():
+            own = into[name][here.start - part.start : here.stop - part.start]
+            out[name][here.start - window.start : here.stop - window.start] = own
+
+
+def recall(tape: Tape[Cell], first: int, end: int, names: Iterable[str]) -> dict[str, Array]:
+    """What steps first … end - 1 recorded, or would have in a whole run, whose stretches then run again.
+
+    Shapes:
+        gives ``[end - first, B, ...]``, a state with a row more.
+    """
+    states, ahead = tape.cell.states, not tape.walk.reverse
+    if tape.marks is None:
+        return {name: tape.arrays[name][first : end + (name in states)] for name in names}
+    found = {name: np.zeros(_shape(tape, name, end - first), tape.x.dtype) for name in names}
+    for name in found.keys() & {*states}:
+        if (first == 0) if ahead else (end == tape.T):
+            found[name][0 if ahead else -1] = tape.arrays[f"{name}_0"]
+    # The state that enters the first of the steps is what left the one before.
+    to_begin, to_end = (max(0, first - 1), end) if ahead else (first, end + 1)
+    parts = cut(tape.walk.longest(tape.T), tape.marks.steps, tape.walk.reverse)
+    for number, part in enumerate(parts):
+        if max(to_begin, part.start) >= min(to_end, part.stop):
+            continue
+        steps = part.stop - part.start
+        room = {name: np.zeros(_shape(tape, name, steps), tape.x.dtype) for name in {"h", *found}}
+        ENGINES[tape.engine.name].forward(_piece(tape, part, tape.marks.states[number], room))
+        for name, value in found.items():
+            row = int(ahead and name in states)  # of a step that leaves a state, from the step
+            a, b = (to_begin, to_end) if name in states else (first, end)
+            a, b = max(a, part.start) + row, min(b, part.stop) + row
+            if a < b:
+                value[a - first : b - first] = room[name][a - part.start : b - part.start]
+    return found
 
 
 def _piece(tape: Tape[Cell], part: slice, states: dict[str, Array], arrays: dict[str, Array]) -> Tape[Cell]:
@@ -76,9 +116,8 @@ def _piece(tape: Tape[Cell], part: slice, states: dict[str, Array], arrays: dict
     return dataclasses.replace(tape, x=tape.x[part], walk=walk, arrays=arrays, marks=None)
 
 
-def _shape(tape: Tape[Cell], name: str) -> tuple[int, ...]:
-    """The shape of an array of a stretch's tape."""
-    assert tape.marks is not None
+def _shape(tape: Tape[Cell], name: str, steps: int) -> tuple[int, ...]:
+    """The shape of an array of so many steps."""
     G, H = len(tape.cell.gates), tape.params["W_hh"].shape[0] // len(tape.cell.gates)
     features = (tape.h.shape[2],) if name == "h" else (G, H) if name == "gates" else (H,)
-    return (tape.marks.steps + (name in tape.cell.states), tape.B, *features)
+    return (steps + (name in tape.cell.states), tape.B, *features)
