@@ -24,12 +24,19 @@ def test_without_layers_it_is_linear() -> None:
     torch.testing.assert_close(model(ids), expected)
 
 
-def test_its_masks_are_the_same_at_all_steps_of_a_sequence() -> None:
-    torch.manual_seed(0)
-    model = OneToOne(Features(30), 4, 2, 40, Dropouts(input=0.5, layers=0.5, output=0.5))
-    logits = model(torch.randn(1, 3, 30).expand(5, 3, 30))
-    torch.testing.assert_close(logits, logits[:1].expand(5, 3, 4))
-    assert not torch.allclose(logits, model.eval()(torch.randn(1, 3, 30).expand(5, 3, 30)))
+def test_each_dropout_is_one_mask_at_its_place_for_all_steps() -> None:
+    """The masks are drawn again from the same seed and put into the plain formula."""
+    model, x = (
+        OneToOne(Features(3), 4, 2, 6, Dropouts(input=0.5, layers=0.5, output=0.5)),
+        torch.randn(5, 2, 3),
+    )
+    random = torch.Generator().manual_seed(5)
+    masks = [(torch.rand((2, width), generator=random) >= 0.5) * 2.0 for width in (3, 6, 6)]
+    h = x
+    for layer, mask in zip(model.layers, masks[:2], strict=True):
+        h = torch.relu(layer(h * mask))
+    expected = model.head(h * masks[2])
+    torch.testing.assert_close(model(x, generator=torch.Generator().manual_seed(5)), expected)
 
 
 def test_what_has_no_meaning_is_refused() -> None:
