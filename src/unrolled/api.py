@@ -5,7 +5,6 @@ Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` a
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,10 +13,8 @@ from unrolled.config import Config, load, requested
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from unrolled.environment import Environment
-    from unrolled.report.answers import Judged, Samples, Surprises
+    from unrolled.report.answers import Samples
     from unrolled.report.runs import Runs
     from unrolled.report.training import Display
     from unrolled.speed import Speed
@@ -120,39 +117,31 @@ def doctor() -> "Environment":
 
 def evaluate(
     run: Annotated[str, RUN] = "last",
-    *sources: Annotated[str, "files, folders, patterns or -; without, the run's own text to judge on"],
+    *sources: Annotated[str, "files, folders, patterns or -; without, the run's own part to judge on"],
     by_length: Annotated[
-        bool, "also by how many tokens stand before, beyond the lengths of training"
+        bool, "lm: also by how many tokens stand before, beyond the lengths of training"
     ] = False,
-) -> "Judged":
-    """Judges a model on text.
+) -> Any:
+    """Judges a model on data.
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
-        DataError: a text that cannot be read, or of fewer than two tokens.
+        DataError: data that cannot be read, or are not as the model needs them.
+        OptionError: an option that the run's task does not have.
         UnavailableError: the memory is too small.
     """
-    from unrolled.estimators import LanguageModel
-    from unrolled.report.answers import Judged
-    from unrolled.tasks.lm import unit_of
+    from unrolled import estimators
     from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder
 
     with enough_memory("evaluate", SHORTER):
-        model = LanguageModel.load(run)
-        judged = list(map(Path, sources)) or _judged_part(run)
-        judgement = model.evaluate(judged, by_length=by_length)
-    chosen = model.config
-    return Judged(
-        text=" ".join(sources) or "what the run was judged on",
-        unit=unit_of(chosen),
-        trained_length=chosen.length,
-        **asdict(judgement),
-    )
+        options = _given(by_length=by_length)
+        return estimators.load(run).evaluate_sources(sources, RunFolder.open(run), **options)
 
 
 def explain(
     run: Annotated[str, RUN],
-    text: Annotated[str, "the text, or a file with it, or - for standard input"],
+    text: Annotated[str, "the text or sequence, or a file with it, or - for standard input"],
     *,
     html: Annotated[Path | None, "write a page with every figure, for any browser, offline"] = None,
     svg: Annotated[Path | None, "write the figures as SVG"] = None,
@@ -162,25 +151,23 @@ def explain(
         Literal["all", "network", "gates", "distance", "triangle", "shares", "unit"], "which for SVG and PNG"
     ] = "all",
 ) -> "Trace":
-    """Shows what a model computes over a text, forward and back.
+    """Shows what a model computes over a sequence, forward and back.
 
     How far the gradient reaches, which gates are saturated, which steps the weights learn from; with figures.
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
-        DataError: a text of fewer than two tokens, or of more than can be itemised.
+        DataError: a sequence that cannot be read, or of more steps than can be itemised.
         StorageError: a file cannot be written.
         UnavailableError: the memory is too small, or what draws PNG is not installed.
     """
-    from unrolled.data import reading
-    from unrolled.estimators import LanguageModel
+    from unrolled import estimators
     from unrolled.report import files
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
 
-    is_source = text == "-" or reading.is_file(text)
     with enough_memory("explain", SHORTER):
-        traced = LanguageModel.load(run).explain(Path(text) if is_source else text)
+        traced = estimators.load(run).explain_source(text)
     traced.facts["model"]["run"] = RunFolder.open(run).path.name
     files.write(traced, {"html": html, "svg": svg, "png": png, "trace": trace}, figure)
     return traced
@@ -225,29 +212,26 @@ def generate(
 
 def predict(
     run: Annotated[str, RUN],
-    text: Annotated[str, "the text, or a file with it, or - for standard input"],
+    text: Annotated[str, "the text or value, or a file, or - for standard input"],
     *,
-    top: Annotated[int, "how many of the likeliest tokens to show"] = 5,
-) -> "Surprises":
-    """Shows how surprising each token of a text is.
+    top: Annotated[int | None, "lm: how many of the likeliest tokens to show; 5 unless given"] = None,
+) -> Any:
+    """Shows what a model says of data.
 
-    Beside it stands what was expected in its place; the last line is what would come next.
+    A language model: how surprising each token of a text is, and what was expected in its place; the last
+    line is what would come next.
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
-        DataError: no text.
+        DataError: no data, or not as the model needs them.
+        OptionError: an option that the run's task does not have.
         UnavailableError: the memory is too small.
     """
-    if top < 0:
-        raise OptionError("predict: top", "be 0 or more", top, "Leave it out for 5.")
-    from unrolled.data import reading
-    from unrolled.estimators import LanguageModel
-    from unrolled.report.answers import Surprises
+    from unrolled import estimators
     from unrolled.training.room import enough_memory
 
-    is_source = text == "-" or reading.is_file(text)
     with enough_memory("predict", SHORTER):
-        return Surprises(LanguageModel.load(run).predict(Path(text) if is_source else text, top=top))
+        return estimators.load(run).predict_source(text, **_given(top=top))
 
 
 def resume(
@@ -360,19 +344,9 @@ def walkthrough(
     return walkthroughs.walk(name, {key: value for key, value in options.items() if value is not None})
 
 
-def _judged_part(run: str) -> "NDArray[Any]":
-    """The tokens that a run was judged on, as they were written, with the vocabulary of its model.
-
-    Raises:
-        RunError: they are not there, or others.
-    """
-    from unrolled.data import Corpus, Tokenizer
-    from unrolled.training.run_folder import RunFolder
-
-    folder = RunFolder.open(run)
-    corpus = Corpus.open(folder.data)
-    corpus.verify(Tokenizer.load(folder.tokenizer))
-    return corpus.test
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value not in (None, False)}
 
 
 def _within_memory(pieces: Iterator[str]) -> Iterator[str]:

@@ -249,6 +249,11 @@ class Task(ABC, Generic[M]):
 
     @classmethod
     @abstractmethod
+    def described(cls, kept: Kept) -> list[tuple[str, str]]:
+        """What a model is, line by line, where nothing is known of its data."""
+
+    @classmethod
+    @abstractmethod
     def rehearse(cls, kept: Kept) -> None:
         """Uses a trained model once, as a dry run's last test."""
 

@@ -148,6 +148,16 @@ class LanguageModelling(Task[TokenModel]):
         }
 
     @classmethod
+    def described(cls, kept: Kept) -> list[tuple[str, str]]:
+        """Task, vocabulary, model, parameters."""
+        unit = lm.unit_of(kept.config)
+        return [
+            ("task", f"language model: which {unit} comes next"),
+            ("vocabulary", f"{kept.reader.size:,} different {unit}s"),
+            *described(kept.config, kept.model),
+        ]
+
+    @classmethod
     def rehearse(cls, kept: Kept) -> None:
         """Writes a little."""
         sampling.sample(kept.model, kept.reader, 20, kept.config.seed)

@@ -1,37 +1,30 @@
-"""Models with the manners of scikit-learn: made with options, fitted to data, then used."""
+"""A language model as an estimator."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
+from dataclasses import asdict
 from itertools import chain
-from math import isfinite, log
+from math import log
 from pathlib import Path
-from typing import Any, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, final
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from unrolled import config as configs
 from unrolled import metrics
 from unrolled.config import LanguageModelConfig
-from unrolled.data import reading, splits
-from unrolled.errors import DataError, NotFittedError, note
-from unrolled.report import card
-from unrolled.report.answers import Foreseen, Judgement
-from unrolled.report.training import Display
+from unrolled.data import Corpus, Tokenizer, reading, splits
+from unrolled.errors import DataError, OptionError, note
+from unrolled.estimators.base import Estimator
+from unrolled.report.answers import Foreseen, Judged, Judgement, Surprises
 from unrolled.tasks import lm, sampling
 from unrolled.tasks.base import Kept
-from unrolled.tasks.language_model import LanguageModelling, described
 from unrolled.tasks.sampling import Choice
 from unrolled.traces import Trace
 from unrolled.tracing import trace_run
-from unrolled.training import course as courses
-from unrolled.training import keeping
-from unrolled.training.course import Outcome
-from unrolled.training.keeping import MODEL
 from unrolled.training.run_folder import RunFolder
 
 Text: TypeAlias = str | Path | Iterable[str | Path]
@@ -42,7 +35,7 @@ ITEMISED = 1000
 
 
 @final
-class LanguageModel:
+class LanguageModel(Estimator):
     """Says which token comes next.
 
     The options are the fields of `unrolled.config.LanguageModelConfig`.
@@ -59,20 +52,7 @@ class LanguageModel:
         12
     """
 
-    def __init__(self, **fields: Any) -> None:
-        self.config: LanguageModelConfig = configs.override(LanguageModelConfig(), fields, "LanguageModel")
-        self.outcome: Outcome | None = None
-        self._kept: Kept | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The fields of the config, by name, as scikit-learn's tools ask for them."""
-        del deep
-        return structs.asdict(self.config)
-
-    def set_params(self, **fields: Any) -> Self:
-        """Changes fields of the config; a fitted model stays as it is."""
-        self.config = configs.override(self.config, fields, "LanguageModel")
-        return self
+    TASK: ClassVar[str] = "lm"
 
     def fit(self, text: Text, *, verbose: bool = False) -> Self:
         """Learns from a text: the text itself, or paths (of class Path) of files and folders with it.
@@ -87,43 +67,7 @@ class LanguageModel:
         """
         with tempfile.TemporaryDirectory() as place:
             sources = _sources(_parts(text, self.config), self.config, Path(place))
-            config = structs.replace(self.config, sources=sources)
-            with courses.begun(config, None) as course, Display(quiet=not verbose) as display:
-                course.begin(display)
-                self.outcome = course.run(display)
-                if isfinite(self.outcome.valid_loss):
-                    model = deepcopy(course.learner.model)
-                    course.keeping.load_best(MODEL, model)
-                    self._kept = Kept(model.eval(), course.task.reader, self.config, {})
-        if not self.outcome.finished:
-            raise KeyboardInterrupt(f"LanguageModel.fit: {self.outcome.reason}")
-        return self
-
-    @classmethod
-    def load(cls, run: str | Path = "last") -> Self:
-        """The best weights of a run: its folder, its name, or ``last``.
-
-        Raises:
-            RunError: there is no such run, or a file of it is damaged.
-        """
-        kept = keeping.load(RunFolder.open(run))
-        loaded = cls()
-        loaded.config, loaded._kept = kept.config, kept
-        return loaded
-
-    def save(self, folder: str | Path) -> None:
-        """Writes a folder that `load` reads, with a card that says what the model is.
-
-        Raises:
-            RunError: the folder is there.
-            StorageError: the disk is full.
-        """
-        kept, folder = self._fitted(), Path(folder)
-        config = structs.replace(kept.config, sources=())
-        made = RunFolder.create(configs.dumps(config), folder.name, folder.parent)
-        keeping.write(made, kept)
-        text = card.card(made.name, config, LanguageModelling.CARD, _about(kept), self._result())
-        made.write_card(text)
+            return self._fit(structs.replace(self.config, sources=sources), None, verbose)
 
     def generate(
         self,
@@ -217,19 +161,59 @@ class LanguageModel:
             raise DataError("the text", rule, f"{tokens:,}", fix)
         return trace_run(kept, whole, keep=("forward", "backward", "itemised"))
 
-    def _result(self) -> card.Result:
-        """What came of the training and how it ended, where this object has seen it."""
-        if self.outcome is None:
-            return card.Result()
-        made = self.outcome
-        ending = f"{made.updates:,} updates, weights of update {made.best_update:,}"
-        return card.Result(made.measures, made.rows, ending)
+    def evaluate_sources(self, sources: Sequence[str], run: RunFolder, **options: Any) -> Judged:
+        """Judges files; ``by_length`` also by how many tokens stand before.
 
-    def _fitted(self) -> Kept:
-        if self._kept is None:
-            fix = "Call fit(text) first, or LanguageModel.load(run)."
-            raise NotFittedError("LanguageModel", "be fitted before it is used", "no weights yet", fix)
-        return self._kept
+        Raises:
+            DataError: a text that cannot be read, or of fewer than two tokens.
+            RunError: the run's own text is not there, or another.
+        """
+        self._without("evaluate", options, "by_length")
+        judged = list(map(Path, sources)) or _judged_part(run)
+        judgement = self.evaluate(judged, by_length=options.get("by_length", False))
+        return Judged(
+            text=" ".join(sources) or "what the run was judged on",
+            unit=lm.unit_of(self.config),
+            trained_length=self.config.length,
+            **asdict(judgement),
+        )
+
+    def predict_source(self, source: str, **options: Any) -> Surprises:
+        """How surprising each token is; ``top`` likeliest ones beside it.
+
+        Raises:
+            DataError: no text.
+            OptionError: ``top`` below 0.
+        """
+        self._without("predict", options, "top")
+        top = options.get("top", 5)
+        if top < 0:
+            raise OptionError("predict: top", "be 0 or more", top, "Leave it out for 5.")
+        return Surprises(self.predict(_text_or_path(source), top=top))
+
+    def explain_source(self, source: str) -> Trace:
+        """The trace of a text.
+
+        Raises:
+            DataError: fewer than two tokens or more than `ITEMISED`, or a text that cannot be read.
+        """
+        return self.explain(_text_or_path(source))
+
+
+def _text_or_path(source: str) -> str | Path:
+    """A text, or the path of a file or of standard input."""
+    return Path(source) if source == "-" or reading.is_file(source) else source
+
+
+def _judged_part(folder: RunFolder) -> NDArray[Any]:
+    """The tokens that a run was judged on, as they were written, with the vocabulary of its model.
+
+    Raises:
+        RunError: they are not there, or others.
+    """
+    corpus = Corpus.open(folder.data)
+    corpus.verify(Tokenizer.load(folder.tokenizer))
+    return corpus.test
 
 
 def _parts(text: Text, config: LanguageModelConfig) -> list[str | Path]:
@@ -311,16 +295,6 @@ def _checked(ids: NDArray[Any], size: int) -> NDArray[Any]:
     if len(ids) and not 0 <= ids.min() <= ids.max() < size:
         raise DataError("the ids", f"lie below {size}", f"{ids.min()} to {ids.max()}", fix)
     return ids
-
-
-def _about(kept: Kept) -> list[tuple[str, str]]:
-    """What the model is, line by line."""
-    unit = lm.unit_of(kept.config)
-    return [
-        ("task", f"language model: which {unit} comes next"),
-        ("vocabulary", f"{kept.reader.size:,} different {unit}s"),
-        *described(kept.config, kept.model),
-    ]
 
 
 def _say_unknown(count: int, where: str) -> None:

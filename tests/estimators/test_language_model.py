@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unrolled import estimators
+from unrolled.estimators import language_model as estimators
 from unrolled.config import LanguageModelConfig
 from unrolled.data.splits import SplitText
 from unrolled.errors import DataError, NotFittedError, OptionError
@@ -93,7 +93,7 @@ def test_what_is_saved_has_a_card_of_what_is_known(model: LanguageModel, tmp_pat
     model.save(tmp_path / "sea")
     LanguageModel.load(tmp_path / "sea").save(tmp_path / "again")
     fitted, loaded = ((tmp_path / name / "README.md").read_text() for name in ("sea", "again"))
-    results = "## On text that it has not seen\n"
+    results = "## On what it has not seen\n"
     assert (results in fitted, results in loaded) == (True, False)
     assert "| this model | " in fitted
     assert "updates, weights of update" in fitted

@@ -1,0 +1,28 @@
+"""Models with the manners of scikit-learn: made with options, fitted to data, then used.
+
+`base` has what they share. Adding one: a module with a subclass of `Estimator`, a line in `ESTIMATORS`, its
+name in `unrolled.__init__`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from unrolled import config as configs
+from unrolled.estimators.base import Estimator
+from unrolled.estimators.language_model import LanguageModel
+from unrolled.training.run_folder import RunFolder
+
+ESTIMATORS: dict[str, type[Estimator]] = {"lm": LanguageModel}
+"""By the name of the task."""
+
+
+def load(run: str | Path = "last") -> Any:
+    """The model of a run, whatever its task, as its estimator.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+    """
+    return ESTIMATORS[configs.load(RunFolder.open(run).config).task].load(run)
+
+
+__all__ = ["ESTIMATORS", "Estimator", "LanguageModel", "load"]
