@@ -98,3 +98,11 @@ def test_a_stack_over_tokens_looks_up_and_gives_what_it_would_of_their_vectors()
 def test_what_does_not_fit_is_said(build: Any, words: str) -> None:
     with pytest.raises((OptionError, ShapeError), match=words):
         build()
+
+
+def test_a_word_that_is_spelled_once_is_read_in_all_its_places() -> None:
+    inputs = WordsAndCharacters(Tokens(9, 4), Tokens(7, 3), Recurrence("lstm", 1, 5, True))
+    words, which = torch.randint(9, (3, 2)), torch.tensor([[1, 0], [1, 1], [0, 1]])
+    letters, lengths = torch.randint(7, (4, 2)), torch.tensor([4, 2])
+    in_full = Spelled(words, letters[:, which.flatten()], lengths[which.flatten()])
+    torch.testing.assert_close(inputs(Spelled(words, letters, lengths, which)), inputs(in_full))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from unrolled.errors import OptionError, ShapeError
 from unrolled.wirings.stack import Lengths, Recurrence, Stack, last
@@ -168,13 +169,18 @@ class Features(Inputs):
 class Spelled(NamedTuple):
     """Words and the characters of each; the word at step t of sequence b is spelled in column t*B + b.
 
+    A word that stands in several places need be spelled once only: ``which`` then says in which of W columns
+    each is.
+
     Shapes:
-        words: int64 ``[T, B]``; characters: int64 ``[C, T*B]``; lengths: ``[T*B]``, 0 for padding.
+        words: int64 ``[T, B]``; characters: int64 ``[C, W]``, W = T*B without ``which``; lengths: ``[W]``, 0
+            for padding; which: int64 ``[T, B]``.
     """
 
     words: Tensor
     characters: Tensor
     lengths: Lengths
+    which: Tensor | None = None
 
 
 class WordsAndCharacters(Inputs):
@@ -218,10 +224,12 @@ class WordsAndCharacters(Inputs):
             ShapeError: there is not one column of characters for each word.
         """
         T, B = batch.words.shape
-        if batch.characters.size(1) != T * B:
+        which = batch.which
+        if which is None and batch.characters.size(1) != T * B:
             fix = "Spell the word at step t of sequence b in column t*B + b, padding with length 0."
             rule = f"have shape [C, T*B] = [C, {T * B}]"
             raise ShapeError("WordsAndCharacters: characters", rule, list(batch.characters.shape), fix)
         letters = self.characters.steps(batch.characters, generator)
         _, state = self.spelling(letters, lengths=batch.lengths, generator=generator)
-        return torch.cat([self.words(batch.words, generator), last(state).view(T, B, -1)], -1)
+        spelled = last(state).view(T, B, -1) if which is None else embedding(which, last(state))
+        return torch.cat([self.words(batch.words, generator), spelled], -1)
