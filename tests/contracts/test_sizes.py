@@ -12,7 +12,7 @@ PYTHON = sorted(
 )
 CPP = sorted(path for pattern in ("*.cpp", "*.hpp", "*.h") for path in (ROOT / "csrc").rglob(pattern))
 LINES, BODY, PARAMETERS = 400, 60, 7
-MIRRORS = {"src/unrolled/nn": "torch's own signatures", "src/unrolled/api.py": "options of a verb"}
+MIRRORS = {"src/unrolled/nn": "torch's own signatures", "src/unrolled/api": "options of a verb"}
 """Where a parameter list may be longer, and whose it is."""
 
 

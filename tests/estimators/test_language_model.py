@@ -257,7 +257,7 @@ def test_a_text_is_learned_in_whatever_encoding_files_have(tmp_path: Path) -> No
 def test_mistakes_are_said() -> None:
     with pytest.raises(OptionError, match="hidden"):
         LanguageModel(hiden=3)
-    with pytest.raises(NotFittedError, match=r"fit\(text\) first"):
+    with pytest.raises(NotFittedError, match=r"Call fit first"):
         LanguageModel().generate()
     with pytest.raises(DataError):
         LanguageModel().fit("short")

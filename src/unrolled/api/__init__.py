@@ -1,0 +1,23 @@
+"""One function a verb: what the command line does, for Python. `cli` is built from the signatures here.
+
+Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` answers at once.
+"""
+
+from unrolled.api.measuring import bench, doctor, walkthrough
+from unrolled.api.training import config, demo, resume, runs, train
+from unrolled.api.using import evaluate, explain, generate, predict
+
+__all__ = [
+    "bench",
+    "config",
+    "demo",
+    "doctor",
+    "evaluate",
+    "explain",
+    "generate",
+    "predict",
+    "resume",
+    "runs",
+    "train",
+    "walkthrough",
+]

@@ -1,0 +1,148 @@
+"""Verbs that train, and that tell of trainings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from unrolled.api.words import JSON, QUIET, RUN
+from unrolled.config import Config, load, requested
+
+if TYPE_CHECKING:
+    from unrolled.report.runs import Runs
+    from unrolled.report.training import Display
+    from unrolled.training.course import Outcome
+    from unrolled.training.trial import Trial
+
+
+def config(run: Annotated[str, RUN] = "last") -> Config:
+    """Shows the config of a run, which `train --config` takes.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    from unrolled.training.run_folder import RunFolder
+
+    return load(RunFolder.open(run).config)
+
+
+def demo(
+    *,
+    seconds: Annotated[float, "how long to train"] = 120.0,
+    seed: Annotated[int, "of weights, order and samples"] = 0,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
+) -> "Outcome":
+    """Trains a language model of Python's own manual.
+
+    It is judged, kept as a run like any other, and writes a little at the end.
+
+    Raises:
+        OptionError: ``seconds`` is not above 0.
+    """
+    from unrolled import demonstration
+    from unrolled.report.training import Display
+
+    display = Display(quiet, json)
+    outcome = demonstration.run(seconds, seed, display)
+    _conclude(outcome, display)
+    return outcome
+
+
+def resume(
+    run: Annotated[str, RUN] = "last",
+    *,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
+) -> "Outcome":
+    """Goes on with a stopped training.
+
+    A killed one goes on too, exactly as if it had not been: the same losses and the same weights at the end.
+
+    Raises:
+        RunError: no such run, no good checkpoint, or another process trains there.
+    """
+    from unrolled.report.training import Display
+    from unrolled.training import course
+    from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder
+
+    display = Display(quiet, json)
+    with enough_memory("resume"):
+        outcome = course.resume(RunFolder.open(run), display)
+    _conclude(outcome, display)
+    return outcome
+
+
+def runs() -> "Runs":
+    """Lists the runs.
+
+    They are kept in the folder `runs`, or in that of the environment variable UNROLLED_RUNS.
+    """
+    from unrolled.report.runs import Runs
+    from unrolled.training.run_folder import list_runs
+
+    return Runs(list_runs())
+
+
+def train(
+    task: Annotated[str, "what is learned; lm: a language model, which token comes next"],
+    *sources: Annotated[str | Path, "files, folders, patterns, or - for standard input; also key=value"],
+    config: Annotated[Path | None, "a TOML file with fields; what is given beside it counts more"] = None,
+    name: Annotated[str | None, "of the run; made from task, text and time unless given"] = None,
+    dry_run: Annotated[bool, "try everything with a few updates, keep nothing"] = False,
+    overfit: Annotated[bool, "learn one batch by heart, keep nothing; what cannot has a mistake"] = False,
+    quiet: Annotated[bool, QUIET] = False,
+    json: Annotated[bool, JSON] = False,
+    **fields: Annotated[Any, "fields of the config"],
+) -> "Outcome | Trial":
+    """Trains a model and judges it beside baselines.
+
+    It is kept as a run. Every field of its config is an option below, which shows the default, or is written
+    key=value.
+
+    Ctrl-C stops it in good order: it evaluates and saves, and `resume` goes on from there. Twice stops at
+    once; what the last checkpoint holds is kept.
+
+    Raises:
+        OptionError: a field that does not exist, a value that cannot be, or no text.
+        DataError: a text that cannot be read, or is too short.
+        RunError: there is a run of this name.
+        StorageError: the disk is full.
+        UnavailableError: the memory is too small.
+    """
+    chosen = requested(task, sources, config, fields)
+    from unrolled.report.training import Display
+    from unrolled.training import course, trial
+    from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder, run_name
+
+    display = Display(quiet, json)
+    if dry_run or overfit:
+        with enough_memory(f"train {task}"):
+            tried = (trial.dry_run if dry_run else trial.overfit)(chosen, display)
+        display.say(str(tried))
+        return tried
+    folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
+    try:
+        with enough_memory(f"train {task}"):
+            outcome = course.train(chosen, folder, display)
+    except BaseException:
+        folder.discard()  # keeps what can be resumed or used
+        raise
+    _conclude(outcome, display)
+    return outcome
+
+
+def _conclude(outcome: "Outcome", display: "Display") -> None:
+    """Shows the result of a training, or how to go on with one that was stopped."""
+    from unrolled.tasks import TASKS
+    from unrolled.training.run_folder import RunFolder
+
+    run = Path(outcome.run or "last").name
+    if outcome.finished:
+        task = TASKS[load(RunFolder.open(outcome.run or "last").config).task]
+        commands = task.CARD.commands.format(run=run).splitlines()
+        display.result("On what it has not seen", outcome.rows, outcome.measures, commands)
+    else:
+        display.note(
+            f"{outcome.reason} after update {outcome.updates:,}; go on with it: unrolled resume {run}"
+        )

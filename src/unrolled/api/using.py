@@ -1,0 +1,146 @@
+"""Verbs for a model in use."""
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from unrolled.api.words import RUN, SHORTER
+from unrolled.errors import OptionError
+
+if TYPE_CHECKING:
+    from unrolled.report.answers import Samples
+    from unrolled.traces import Trace
+
+
+def evaluate(
+    run: Annotated[str, RUN] = "last",
+    *sources: Annotated[str, "files, folders, patterns or -; without, the run's own part to judge on"],
+    by_length: Annotated[
+        bool, "lm: also by how many tokens stand before, beyond the lengths of training"
+    ] = False,
+) -> Any:
+    """Judges a model on data.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: data that cannot be read, or are not as the model needs them.
+        OptionError: an option that the run's task does not have.
+        UnavailableError: the memory is too small.
+    """
+    from unrolled import estimators
+    from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder
+
+    with enough_memory("evaluate", SHORTER):
+        options = _given(by_length=by_length)
+        return estimators.load(run).evaluate_sources(sources, RunFolder.open(run), **options)
+
+
+def explain(
+    run: Annotated[str, RUN],
+    text: Annotated[str, "the text or sequence, or a file with it, or - for standard input"],
+    *,
+    html: Annotated[Path | None, "write a page with every figure, for any browser, offline"] = None,
+    svg: Annotated[Path | None, "write the figures as SVG"] = None,
+    png: Annotated[Path | None, "write the figures as PNG"] = None,
+    trace: Annotated[Path | None, "write every number, for Trace.load; *.safetensors or a folder"] = None,
+    figure: Annotated[
+        Literal["all", "network", "gates", "distance", "triangle", "shares", "unit"], "which for SVG and PNG"
+    ] = "all",
+) -> "Trace":
+    """Shows what a model computes over a sequence, forward and back.
+
+    How far the gradient reaches, which gates are saturated, which steps the weights learn from; with figures.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: a sequence that cannot be read, or of more steps than can be itemised.
+        StorageError: a file cannot be written.
+        UnavailableError: the memory is too small, or what draws PNG is not installed.
+    """
+    from unrolled import estimators
+    from unrolled.report import files
+    from unrolled.training.room import enough_memory
+    from unrolled.training.run_folder import RunFolder
+
+    with enough_memory("explain", SHORTER):
+        traced = estimators.load(run).explain_source(text)
+    traced.facts["model"]["run"] = RunFolder.open(run).path.name
+    files.write(traced, {"html": html, "svg": svg, "png": png, "trace": trace}, figure)
+    return traced
+
+
+def generate(
+    run: Annotated[str, RUN] = "last",
+    *,
+    prompt: Annotated[str, "what to write on from; - reads standard input"] = "",
+    length: Annotated[int, "characters to write"] = 500,
+    temperature: Annotated[float, "0: always the likeliest; 1: as the model believes; above: wilder"] = 0.8,
+    top_k: Annotated[int, "draw among so many likeliest tokens; 0: all"] = 0,
+    top_p: Annotated[float, "draw among the likeliest that hold this probability together"] = 1.0,
+    seed: Annotated[int | None, "for the same text again"] = None,
+    stop: Annotated[tuple[str, ...], "end before this text; may be given several times"] = (),
+    samples: Annotated[int, "texts to write, one after another"] = 1,
+) -> "Samples":
+    """Writes text, piece by piece as it comes.
+
+    The prompt is not repeated. A token costs the same however long the text already is.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        OptionError: a number out of its range.
+        UnavailableError: the memory is too small.
+    """
+    if samples < 1:
+        raise OptionError("generate: samples", "be at least 1", samples, "Leave it out for one.")
+    from unrolled.estimators import LanguageModel
+    from unrolled.report.answers import Samples
+    from unrolled.training.room import enough_memory
+
+    with enough_memory("generate", SHORTER):
+        model = LanguageModel.load(run)
+    before = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+    seeds = [None if seed is None else seed + number for number in range(samples)]
+    write = partial(
+        model.generate, before, length=length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
+    )
+    return Samples([_within_memory(write(seed=one)) for one in seeds])
+
+
+def predict(
+    run: Annotated[str, RUN],
+    text: Annotated[str, "the text or value, or a file, or - for standard input"],
+    *,
+    top: Annotated[int | None, "lm: how many of the likeliest tokens to show; 5 unless given"] = None,
+) -> Any:
+    """Shows what a model says of data.
+
+    A language model: how surprising each token of a text is, and what was expected in its place; the last
+    line is what would come next.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+        DataError: no data, or not as the model needs them.
+        OptionError: an option that the run's task does not have.
+        UnavailableError: the memory is too small.
+    """
+    from unrolled import estimators
+    from unrolled.training.room import enough_memory
+
+    with enough_memory("predict", SHORTER):
+        return estimators.load(run).predict_source(text, **_given(top=top))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value not in (None, False)}
+
+
+def _within_memory(pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces; raises UnavailableError where the memory is too small for them."""
+    from unrolled.training.room import enough_memory
+
+    with enough_memory("generate", SHORTER):
+        yield from pieces
