@@ -104,14 +104,9 @@ def of_table(table: Table, name: str = "the data") -> Guess:
         return _of_wide(table, name, labels)
     if texts:
         return _of_texts(table, name, texts, [label for label in labels if label not in texts])
-    time = next((column for column in table.columns if _is_times(table, column)), "")
-    if labels and numbers and (time or _in_runs(table, labels[0])):
-        return _of_steps(table, labels[0], time)
-    if time and numbers:
-        target = numbers[-1]
-        why = f'"{time}" has times, and {listed(numbers)} numbers.'
-        return _made("forecast", "", {"time": time, "target": target}, why)
-    raise _unknown(name, f"columns {listed(table.columns)}")
+    if not numbers:
+        raise _unknown(name, f"columns {listed(table.columns)}")
+    return _of_numbers(table, name, numbers, labels[0] if labels else "")
 
 
 def _of_folder(folder: Path, options: Options) -> Guess:
@@ -162,13 +157,26 @@ def _of_wide(table: Table, name: str, labels: Sequence[str]) -> Guess:
     raise _unknown(name, f"{why}, and none of names or labels")
 
 
-def _of_steps(table: Table, label: str, time: str) -> Guess:
-    """Rows that are steps: with a label each, or one for all rows of a sequence."""
+def _of_numbers(table: Table, name: str, numbers: Sequence[str], label: str) -> Guess:
+    """Rows that are steps: a label for those of a sequence, several series, one, or a label each."""
+    time = next((column for column in table.columns if _is_times(table, column)), "")
     columns = {"label": label} | ({"time": time} if time else {})
-    column = sequence_of(table, label)
-    if column:
-        why = f'all rows with the same "{column}" have the same "{label}".'
-        return _made("classify", "sensors", {"sequence": column, **columns}, why)
+    sequence = sequence_of(table, label) if label else ""
+    if sequence:
+        why = f'all rows with the same "{sequence}" have the same "{label}".'
+        return _made("classify", "sensors", {"sequence": sequence, **columns}, why)
+    if time:
+        columns = {"time": time, "target": numbers[-1]}
+        series = _series_of(table, time)
+        if series:
+            why = f'"{time}" has each time once for every "{series}".'
+            return _made("forecast", "", {**columns, "by": series}, why)
+        if not label or (label.lower() not in NAMES["label"] and not _is_text(table[label])):
+            why = f'"{time}" has times, and {listed(numbers)} numbers.'
+            return _made("forecast", "", columns, why)
+    elif not label or not _in_runs(table, label):
+        raise _unknown(name, f"columns {listed(table.columns)}")
+    columns = {"label": label} | ({"time": time} if time else {})
     return _made("tag", "frames", columns, f'each row is a step, and "{label}" has its label.')
 
 
@@ -259,6 +267,22 @@ def sequence_of(table: Table, label: str) -> str:
         ),
         "",
     )
+
+
+def _series_of(table: Table, time: str) -> str:
+    """The column that tells series apart: each has a time once, and several have the same; or nothing."""
+    moments = [str(cell) for cell in table[time]]
+    if len(set(moments)) == len(moments):
+        return ""
+    for column, cells in table.columns.items():
+        pairs = set(zip(moments, map(str, cells), strict=True))
+        if (
+            column != time
+            and len(pairs) == len(moments)
+            and (_is_text(cells) or column.lower() in NAMES["sequence"])
+        ):
+            return column
+    return ""
 
 
 def _is_constant(table: Table, label: str, sequence: str) -> bool:
