@@ -235,9 +235,9 @@ FAULTS = [
     ),
     Fault(
         "keep a window a step too early",
-        assemble._of_layer,
-        "value[first : end + (name in tape.cell.states)]",
-        "value[max(0, first - 1) : max(0, first - 1) + end - first + (name in tape.cell.states)]",
+        assemble._of_steps,
+        "recall(tape, first, end,",
+        "recall(tape, max(0, first - 1), max(0, first - 1) + end - first,",
         partial(test_keep.test_a_window_says_of_its_steps_what_the_whole_says, "lstm"),
     ),
     # in little memory

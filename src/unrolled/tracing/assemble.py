@@ -16,7 +16,8 @@ from unrolled.traces import Trace
 from unrolled.traces.adding_up import apart
 from unrolled.tracing import models
 from unrolled.tracing.keep import ARRAYS, GROUPS, UNITS, Keep
-from unrolled.tracing.record import Recording, array
+from unrolled.tracing.record import OF_STEPS, Recording, array
+from unrolled.unroll.stretches import recall
 
 ALWAYS = ("lengths", "reset", "ids", "targets")
 """What the model was given to do is kept without being asked for; it is small."""
@@ -117,30 +118,38 @@ def _of_layer(recording: Recording, keep: Keep) -> Iterator[tuple[str, Array]]:
     """The arrays of one layer that are kept, by name."""
     tape, order = recording.tape, recording.order
     first, end = keep.stretch(tape.T)
-    held = {**tape.params, **tape.arrays, "x": np.where(tape.real()[:, :, None], tape.x, 0)}
-    if "dh_0" in tape.arrays and recording.items.begun:
-        held["G"] = recording.items.G.astype(tape.x.dtype)[:, None]
-    for name, value in held.items():
+    for name, value in {**tape.params, **tape.arrays}.items():
         state = name.removesuffix("_0")
-        if name not in keep and not (
-            state in tape.cell.states and state in keep and not name.startswith("d")
-        ):
-            continue
-        if name in tape.params or name in (f"d{weight}" for weight in tape.params):
+        if name in keep and name.removeprefix("d") in tape.params:
             yield name, value.copy()
-        elif name == "G":
-            yield name, value[:, 0, first:end].copy()
-        elif name == f"{state}_0":
+        elif name == f"{state}_0" and state in tape.cell.states and state in keep:
             yield name, value[order] if order is not None else value
-        elif name not in (f"{state}_n" for state in tape.cell.states):
-            kept = value[first : end + (name in tape.cell.states)]
-            kept = kept if order is None else kept[:, order]
-            kept = keep.of_units(name, kept)
-            yield name, np.ascontiguousarray(kept) if keep.steps is None else kept.copy()
+    for name, value in _of_steps(recording, keep, first, end).items():
+        kept = keep.of_units(name, value if order is None else value[:, order])
+        yield name, np.ascontiguousarray(kept) if keep.steps is None else kept.copy()
+    if "dh_0" in tape.arrays and recording.items.begun:
+        yield "G", recording.items.G.astype(tape.x.dtype)[:, first:end].copy()
     for name, given in (("lengths", tape.walk.lengths), ("reset", tape.walk.reset)):
         if given is not None:
             whole = given if name == "lengths" else given[first:end].astype(np.uint8)
             yield name, (whole if order is None else whole[..., order]).copy()
+
+
+def _of_steps(recording: Recording, keep: Keep, first: int, end: int) -> dict[str, Array]:
+    """The arrays with an axis of time that are kept, by name.
+
+    Shapes:
+        gives ``[end - first, B, ...]``, a state with a row more.
+    """
+    tape = recording.tape
+    found = recall(tape, first, end, [n for n in tape.cell.kept("W_hr" in tape.params) if n in keep])
+    if "x" in keep:
+        found["x"] = np.where(tape.real()[first:end, :, None], tape.x[first:end], 0)
+    for name in ("dx", *OF_STEPS):
+        if name in keep and name in tape.arrays:
+            is_cut = name != "dx" and recording.steps is not None
+            found[name] = tape.arrays[name] if is_cut else tape.arrays[name][first:end]
+    return found
 
 
 def _about(recording: Recording, keep: Keep) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Recording:
         module: path of its module; `number`: which layer of it; `call`: which call of it.
         first: whether no recorded call can stand before it.
         order: where each sequence of the caller stands in the tape, for a packed batch that was sorted.
+        keep: the gradients that are kept; of single steps those of ``steps``, or of all.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Recording:
     order: Array | None
     tape: Tape[Cell]
     keep: tuple[str, ...]
+    steps: range | None = None
     items: Items = field(default_factory=Items)
     handed_out: list[Tensor] = field(default_factory=list[Tensor])
 
@@ -69,6 +71,7 @@ class Recorder:
         self._runs = 0
         with_dh = ("dh",) if "G" in keep else ()  # what the pieces are to add up to
         self._wanted = (*(name for name in keep.names if name.startswith("d")), *with_dh)
+        self._keep = keep
 
     @contextmanager
     def on(self) -> Generator[None]:
@@ -110,10 +113,12 @@ class Recorder:
             for d in range(plan.directions):
                 k = number * plan.directions + d
                 own = five(weights, k, plan, None)
-                tape = _new_tape(layer.cell, call, x, [state[k] for state in states], own, bool(d))
+                engine = Engine("auto", torch.get_num_threads(), self._memory(layer))
+                tape = _new_tape(layer.cell, call, x, [state[k] for state in states], own, bool(d), engine)
                 name = f"l{self._runs}{'.reverse' if d else ''}"
                 recording = Recording(
-                    name, path, number, count, not self._runs, layer.batch_first, order, tape, self._wanted
+                    *(name, path, number, count, not self._runs, layer.batch_first, order, tape),
+                    *(self._wanted, self._window(tape.T)),
                 )
                 self.recordings.append(recording)
                 given = (*(state[k] for state in states), *(weight for weight in own if weight is not None))
@@ -125,6 +130,14 @@ class Recorder:
             if call.p and number < plan.layers - 1:
                 x = x * noise_of(x, call.p, call.rows)
         return x, [torch.stack(state) for state in zip(*ends, strict=True)]
+
+    def _memory(self, layer: Recurrent) -> str | None:
+        """How much of a run is held: little where a part of it is asked for, and all for the pieces."""
+        part = self._keep.steps is not None or layer.memory is not None
+        return "sqrt" if part and "G" not in self._keep else None
+
+    def _window(self, T: int) -> range | None:
+        return None if self._keep.steps is None or "G" in self._keep else range(*self._keep.stretch(T))
 
     def complete(self) -> None:
         """Gives the tapes that the loss does not depend on their gradients, zeros."""
@@ -239,9 +252,8 @@ def fill_in(recording: Recording, upstream: Sequence[Tensor | None], wanted: set
     kept = [name for name in OF_STEPS if name in wanted and (name != "dc" or "c" in tape.cell.states)]
     without = {"dx", *(f"d{name}" for name in tape.params)} - wanted
     dh_out, *final = (None if d is None else array(d) for d in (*upstream, *[None] * (not upstream)))
-    unroll.backward(
-        tape, dh_out, dict(zip(tape.cell.states, final, strict=False)), keep=kept, without=without
-    )
+    ends = dict(zip(tape.cell.states, final, strict=False))
+    unroll.backward(tape, dh_out, ends, keep=kept, without=without, steps=recording.steps)
 
 
 def _many(
@@ -270,7 +282,13 @@ def array(tensor: Tensor) -> Array:
 
 
 def _new_tape(
-    cell: str, call: Call, x: Tensor, states: list[Tensor], weights: Sequence[Tensor | None], reverse: bool
+    cell: str,
+    call: Call,
+    x: Tensor,
+    states: list[Tensor],
+    weights: Sequence[Tensor | None],
+    reverse: bool,
+    engine: Engine,
 ) -> Tape[Cell]:
     """Runs one layer in one direction."""
     params = {name: array(weight) for name, weight in zip(NAMES, weights, strict=True) if weight is not None}
@@ -279,7 +297,6 @@ def _new_tape(
     names = cells.get(cell).states
     initial = {name: array(state) for name, state in zip(names, states, strict=True)}
     walk = Walk(lengths, reset, reverse)
-    engine = Engine("auto", torch.get_num_threads())
     return unroll.forward(cell, params, array(x), initial, walk=walk, engine=engine)
 
 
