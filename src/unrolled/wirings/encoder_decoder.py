@@ -79,8 +79,36 @@ class EncoderDecoder(torch.nn.Module):
         Raises:
             ShapeError, DtypeError, LengthsError: something does not fit.
         """
+        h = self.before_head(
+            source, ids, lengths=lengths, target_lengths=target_lengths, teacher=teacher, generator=generator
+        )
+        return self.head(h)
+
+    @property
+    def head(self) -> torch.nn.Linear:
+        """From what `before_head` gives to logits."""
+        return self.decoder.head
+
+    def before_head(
+        self,
+        source: Any,
+        ids: Tensor,
+        *,
+        lengths: Lengths = None,
+        target_lengths: Lengths = None,
+        teacher: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """What ``head`` makes the logits of: a loss over real steps alone spares it the others.
+
+        Shapes:
+            as of `forward`; gives ``[T, B, H]``.
+
+        Raises:
+            ShapeError, DtypeError, LengthsError: as `forward`.
+        """
         end, regions = self._encoded(source, lengths, generator)
-        return self.decoder(
+        return self.decoder.before_head(
             end, ids, regions=regions, lengths=lengths, target_lengths=target_lengths,
             teacher=teacher, generator=generator,
         )  # fmt: skip

@@ -123,11 +123,36 @@ class OneToMany(torch.nn.Module):
             OptionError: attention without regions, or regions without attention.
             ShapeError, DtypeError, LengthsError: something does not fit.
         """
+        h = self.before_head(
+            x, ids, regions=regions, lengths=lengths, target_lengths=target_lengths,
+            teacher=teacher, generator=generator,
+        )  # fmt: skip
+        return self.head(h)
+
+    def before_head(
+        self,
+        x: Tensor,
+        ids: Tensor,
+        *,
+        regions: Tensor | None = None,
+        lengths: Lengths = None,
+        target_lengths: Lengths = None,
+        teacher: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """What ``head`` makes the logits of: a loss over real steps alone spares it the others.
+
+        Shapes:
+            as of `forward`; gives ``[T, B, H]``.
+
+        Raises:
+            OptionError, ShapeError, DtypeError, LengthsError: as `forward`.
+        """
         state = self.start(x, regions, lengths)
         ids = self.tokens.steps(ids, generator)
         if teacher < 1:
             return self._partly_alone(ids, state, teacher, generator)
-        return self.head(self._run(ids, state, target_lengths, generator)[0])
+        return self._run(ids, state, target_lengths, generator)[0]
 
     def weights(
         self, x: Tensor, ids: Tensor, *, regions: Tensor | None = None, lengths: Lengths = None
@@ -211,7 +236,7 @@ class OneToMany(torch.nn.Module):
     def _partly_alone(
         self, ids: Tensor, state: DecoderState, teacher: float, generator: torch.Generator | None
     ) -> Tensor:
-        """The logits where some tokens of ids ``[T, B]`` are not told."""
+        """What the head reads where some tokens of ids ``[T, B]`` are not told."""
         told = torch.rand(ids.shape, generator=generator, device=ids.device) < teacher
         seed = int(torch.randint(1 << 62, (), generator=generator, device=ids.device))
         read, every = ids[0], list[Tensor]()
@@ -220,6 +245,6 @@ class OneToMany(torch.nn.Module):
             read = torch.where(told[t], ids[t], read) if t else read
             h, state = self._run(read[None], state, None, masks)
             every.append(h)
-            with torch.no_grad():  # the head's gradient is that of one product over all steps, below
+            with torch.no_grad():  # the head's gradient is that of one product over all steps
                 read = self.head(h[0]).argmax(1)
-        return self.head(torch.cat(every))
+        return torch.cat(every)
