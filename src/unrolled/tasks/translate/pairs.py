@@ -1,0 +1,167 @@
+"""Where the pairs of a translator come from, and which are learned from and which it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.config.translate import TranslateConfig
+from unrolled.data import formats, given, parts, same
+from unrolled.data.formats import Options, parallel
+from unrolled.data.tables import Places, Table, listed
+from unrolled.errors import DataError
+from unrolled.tasks.translate.texts import words
+
+SOURCE, TARGET = "source", "target"
+"""What the two columns are called once they are found."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of one part.
+
+    Attributes:
+        table: with the columns `SOURCE` and `TARGET`.
+    """
+
+    table: Table
+
+    @property
+    def sources(self) -> list[str]:
+        """Each pair's text to translate."""
+        return self.table.texts(SOURCE)
+
+    @property
+    def targets(self) -> list[str]:
+        """Each pair's translation."""
+        return self.table.texts(TARGET)
+
+    def gathered(self) -> tuple[list[str], list[list[str]]]:
+        """Each text to translate once, in order, and all translations that it has."""
+        numbers = same.numbered([self.sources])[0]
+        sources: dict[int, str] = {}
+        targets: dict[int, dict[str, None]] = {}
+        for number, source, target in zip(numbers.tolist(), self.sources, self.targets, strict=True):
+            sources.setdefault(number, source)
+            targets.setdefault(number, {})[target] = None
+        return list(sources.values()), [list(each) for each in targets.values()]
+
+
+def read(
+    config: TranslateConfig, heard: Callable[[str, int], None], in_python: Any = None
+) -> tuple[dict[str, Pairs], list[str]]:
+    """The pairs of train, valid and test, and remarks on what was left out.
+
+    Where there are no files for a part, it is drawn from the pairs to learn from, so that no text to
+    translate is in two parts.
+
+    Args:
+        in_python: sources and targets, in place of the config's files.
+
+    Raises:
+        DataError: files that cannot be read or do not go together, a column that is not there, an empty side,
+            or too few pairs.
+    """
+    whole = _table(config.sources, config) if in_python is None else _given(*in_python)
+    tables = {"train": whole}
+    for part, files in (("valid", config.valid_sources), ("test", config.test_sources)):
+        if files:
+            tables[part] = _table(files, config)
+    heard("pairs", sum(map(len, tables.values())))
+    remarks: list[str] = []
+    kept = {part: _kept(table, config, remarks) for part, table in tables.items()}
+    rows = _rows(kept["train"], config, kept)
+    drawn = {part: kept["train"].take(numbers) for part, numbers in rows.items()}
+    found = {**kept, **drawn}
+    for part in ("train", "valid", "test"):
+        if part not in found:
+            fix = f"Say some in that column, or name files: --{part}-sources."
+            raise DataError(f'column "{config.split}"', f"have a row that says {part}", "none", fix)
+    return {part: Pairs(found[part]) for part in ("train", "valid", "test")}, remarks
+
+
+def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
+    """The two columns, and those by which the pairs are split, from a table or two parallel files."""
+    options = Options(encoding=config.encoding)
+    plain = [source for source in sources if not Path(source).is_dir() and not formats.kind_of(source)]
+    if len(sources) == len(plain) == 2:
+        table = parallel.read(sources, options)
+        table = table.with_columns(dict(zip((SOURCE, TARGET), table.columns.values(), strict=True)))
+    elif len(plain) > 2:
+        fix = "Join the files of each language, or give tables whose names end in .tsv, .csv or .jsonl."
+        rule = "be two files, what is translated and its translations, or tables"
+        raise DataError("train translate: the sources", rule, f"{len(plain)} plain files", fix)
+    else:
+        table = formats.read(sources, options=options)
+    return _named(table, config)
+
+
+def _named(table: Table, config: TranslateConfig) -> Table:
+    """The table with its two columns called `SOURCE` and `TARGET`."""
+    names = list(table.columns)
+    if len(names) < 2:
+        place = table.places.names[0].rpartition(":")[0] or "the data"
+        fix = "Part the two sides by a tab, or give two files: unrolled train translate a.de a.en"
+        raise DataError(place, "have two columns, a text and its translation", listed(names), fix)
+    source = table.name(config.source_column or names[0])
+    others = [name for name in names if name != source]
+    target = table.name(config.target_column or (names[1] if source != names[1] else others[0]))
+    if source == target:
+        fix = "Name the other one: --target-column."
+        raise DataError("the columns", "be two", f'"{source}" for both sides', fix)
+    rest = {table.name(name): table[name] for name in (config.split, config.group) if name}
+    return table.with_columns({**rest, SOURCE: table[source], TARGET: table[target]})
+
+
+def _given(sources: Any, targets: Any) -> Table:
+    """What Python holds, as a table.
+
+    Raises:
+        DataError: not as many targets as sources, or none.
+        DtypeError: something that is no text.
+    """
+    texts = {SOURCE: given.texts(sources), TARGET: given.texts(targets)}
+    counts = [len(column) for column in texts.values()]
+    if counts[0] != counts[1] or not counts[0]:
+        fix = "Give a translation for each text, in the same order."
+        raise DataError("fit: targets", f"be as many as sources, {counts[0]:,}", f"{counts[1]:,}", fix)
+    return Table({**texts}, Places.of("row", range(counts[0])))
+
+
+def _kept(table: Table, config: TranslateConfig, remarks: list[str]) -> Table:
+    """The pairs that are neither empty nor too long."""
+    if config.drop_missing:
+        before = len(table.remarks)
+        table = table.without_missing([SOURCE, TARGET])
+        remarks += table.remarks[before:]
+    sides = table.texts(SOURCE), table.texts(TARGET)
+    if not config.longest:
+        return table
+    most = config.longest
+    short = [row for row, pair in enumerate(zip(*sides, strict=True)) if max(map(words, pair)) <= most]
+    if not short:
+        raise DataError("the pairs", f"have some of at most {most} words", "none", "Take a larger --longest.")
+    if lost := len(table) - len(short):
+        share = f"{lost:,} of {len(table):,} pairs"
+        remarks.append(f"{share} were left out, for a side of them has more than {most} words.")
+    return table.take(short)
+
+
+def _rows(table: Table, config: TranslateConfig, have: Collection[str]) -> dict[str, NDArray[np.int64]]:
+    """The rows of the parts that are drawn from the pairs to learn from; of what ``have`` files, none are."""
+    wanted = {"valid": config.valid, "test": config.test}
+    shares = {part: share for part, share in wanted.items() if part not in have}
+    if config.split:
+        named = parts.by_column(table, config.split)
+        return {part: rows for part, rows in named.items() if part == "train" or part in shares}
+    if not shares:
+        return {}
+    if config.group:
+        return parts.by_group(list(table[config.group]), shares, config.seed)
+    alike = same.numbered([table.texts(SOURCE)])[0]
+    return parts.by_share(len(table), shares, config.seed, same=alike)
