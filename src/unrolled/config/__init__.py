@@ -10,6 +10,7 @@ and every message are made from that. Neither NumPy nor torch is needed to read 
 """
 
 from unrolled.config.base import Config
+from unrolled.config.classify import ClassifyConfig
 from unrolled.config.field import Field, seconds, shown
 from unrolled.config.keeping import (
     CONFIGS,
@@ -26,6 +27,7 @@ from unrolled.config.language_model import LanguageModelConfig
 
 __all__ = [
     "CONFIGS",
+    "ClassifyConfig",
     "Config",
     "Field",
     "LanguageModelConfig",
