@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import fixed, grid, language, memory, peak, peers, ragged, results, tracing
+from benchmarks import fixed, grid, language, long, memory, peak, peers, ragged, results, tracing
 from benchmarks.measure import Setting
 
 BENCHMARKS = {
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "peak": peak,
     "fixed": fixed,
     "memory": memory,
+    "long": long,
     "language": language,
     "tracing": tracing,
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import CELLS, PASSES, draw, make_run, ours_and_torchs, size_of, tiny
+from benchmarks.cases import CELLS, PASSES, Run, draw, make_run, ours_and_torchs, size_of, tiny
 from benchmarks.measure import Setting
 from benchmarks.ragged import packed
 from benchmarks.results import Limit, Row, Series
@@ -78,11 +78,15 @@ def _pass(shape: Shape, ragged: bool, which: str) -> dict[str, int]:
     if lengths is not None:
         call = packed(layer, lengths) if which == "torch" else lambda x: layer(x, lengths=lengths)[0]
     run = make_run(layer, PASSES[2], x, dh, call)
+    return {"peak": peak_of(run), "kept": _kept(run)}
+
+
+def peak_of(run: Run) -> int:
+    """Bytes that a pass holds at most beyond what is held before it."""
     CLEAR.write_text("5")  # the peak begins anew at what is held now
     before = _kib("VmRSS")
     run()
-    peak = 1024 * (_kib("VmHWM") - before)
-    return {"peak": peak, "kept": _kept(run)}
+    return 1024 * (_kib("VmHWM") - before)
 
 
 def _kept(run: object) -> int:
