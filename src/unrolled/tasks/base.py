@@ -279,6 +279,11 @@ class Task(ABC, Generic[M]):
             AbandonedError: it was to stop.
         """
 
+    def has(self, part: str) -> bool:
+        """Whether there is such a part; data in Python may have none to judge on."""
+        del part
+        return True
+
     @abstractmethod
     def baselines(self) -> list[Row]:
         """What needs no network, on the judged data."""

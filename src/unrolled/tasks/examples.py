@@ -237,6 +237,10 @@ class ExamplesTask(Task[M]):
         """What the data are."""
         return self._report
 
+    def has(self, part: str) -> bool:
+        """Whether there are examples of a part."""
+        return part in self.parts
+
     def judge(
         self, model: M, part: str, to_stop: Callable[[], bool] = never, memoryless: bool = False
     ) -> Score:

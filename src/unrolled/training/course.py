@@ -98,7 +98,7 @@ class Course:
     def run(self, display: Display) -> Outcome:
         """Trains, and judges what was best."""
         ending = Loop(self.learner, self.task, self.keeping, display).run()
-        rows = self.judged(display) if ending.finished else []
+        rows = self.judged(display) if ending.finished and self.task.has("test") else []
         if self.folder and rows:
             at = self.learner.position
             words = f"{at.update:,} updates in {clock(at.seconds)}, weights of update {at.best_update:,}"
