@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from unrolled import cells, nn, unroll
     from unrolled.api import (
         bench,
+        check,
+        compare,
         demo,
         doctor,
         evaluate,
@@ -38,6 +40,8 @@ __all__ = [
     "UnrolledError",
     "bench",
     "cells",
+    "check",
+    "compare",
     "convert",
     "demo",
     "diagnose",
@@ -62,6 +66,8 @@ _HOMES = {
     "Trace": "traces",
     "UnrolledError": "errors",
     "bench": "api",
+    "check": "api",
+    "compare": "api",
     "convert": "nn",
     "demo": "api",
     "diagnose": "tracing",

@@ -22,7 +22,7 @@ import msgspec
 import unrolled
 from unrolled import api
 from unrolled.config import CONFIGS, Config, Field, field_named, shown
-from unrolled.errors import OptionError, UnrolledError
+from unrolled.errors import OptionError, UnrolledError, nearest, note
 from unrolled.report.wording import visible
 
 SHORT = {"quiet": "-q"}
@@ -93,13 +93,36 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
 
 
+class Tasks(click.Group):
+    """A command for every task; without the task's name it is made out from the data, and said."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The task that is named first, or that the first file looks like."""
+        first = args[0]
+        if first in self.commands or first.startswith("-") or not (Path(first).exists() or "*" in first):
+            if first not in self.commands and not first.startswith("-"):
+                fix = nearest(first, self.commands)
+                raise Mistake(str(OptionError(f"{self.name}: the task", "be a task or a file", first, fix)))
+            return super().resolve_command(ctx, args)
+        from unrolled.data.guess import guess
+
+        try:
+            found = guess([first])
+        except UnrolledError as error:
+            raise click.ClickException(str(error)) from error
+        note(f"it looks like {found}")
+        return found.task, self.commands[found.task], args
+
+
 def command(verb: Callable[..., Any]) -> click.Command:
     """Makes the command of one verb; one that takes the fields of a config, a command for every task."""
     signature = inspect.signature(verb)
     if not takes_fields(signature):
         return Verb(verb.__name__.replace("_", "-"), **made_of(verb, signature))
     about = (inspect.getdoc(verb) or "").split("\n\n")[0]
-    tasks = click.Group(verb.__name__, help=about, subcommand_metavar="TASK DATA...", epilog=EXIT_CODES)
+    tasks = Tasks(verb.__name__, help=about, subcommand_metavar="TASK DATA...", epilog=EXIT_CODES)
     for task, kind in CONFIGS.items():
         tasks.add_command(Verb(task, short_help=kind.fields()["task"].help, **made_of(verb, signature, task)))
     return tasks

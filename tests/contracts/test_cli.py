@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -50,7 +51,7 @@ def test_verbs_are_the_functions_of_api():
 @pytest.mark.parametrize("verb", api.__all__)
 def test_options_are_the_parameters(verb: str):
     command = main.commands[verb]
-    given = command.commands["lm"].params if verb == "train" else command.params
+    given = command.commands["lm"].params if isinstance(command, click.Group) else command.params
     own = [p for p in given if not isinstance(p, FieldOption)]
     named = [p for p in own if p.name not in ("json", "print_python")]
     parameters = dict(inspect.signature(getattr(api, verb)).parameters)
@@ -322,3 +323,41 @@ def test_help_texts_stand_beside_their_options(verb: str):
         assert line == line.rstrip()
         if line.startswith("  -") and len(line.strip()) <= 30:
             assert "  " in line.strip(), line
+
+
+def test_runs_are_compared(book: Path):
+    for seed in ("1", "2"):
+        assert (
+            call("train", "lm", "book.txt", *SMALL, f"seed={seed}", "--name", f"gru{seed}", "-q").exit_code
+            == 0
+        )
+    assert call("train", "lm", "book.txt", *SMALL, "cell=rnn", "--name", "plain", "-q").exit_code == 0
+    found = json.loads(call("compare", "gru1", "gru2", "plain", "--json").stdout)
+    assert sorted((line["runs"], line["differs"]["cell"]) for line in found["lines"]) == [
+        (1, "rnn"),
+        (2, "gru"),
+    ]
+    result = json.loads(Path("runs/plain/result.json").read_text())
+    [line] = [line for line in found["lines"] if line["runs"] == 1]
+    assert line["values"]["nats"][0] == result["rows"][0]["values"]["nats"]
+    assert "gru1 and 1 more seeds" in call("compare", "gru1", "gru2", "plain").stdout
+    assert call("compare", "gru1").exit_code == 2
+    assert call("compare", "gru1", "gru1").exit_code == 2
+
+
+def test_data_are_checked_without_a_training(book: Path):
+    result = call("check", "lm", "book.txt", *SMALL)
+    assert (result.exit_code, "characters" in result.stdout) == (0, True)
+    assert not Path("runs").exists()
+    Path("empty.txt").write_text("")
+    result = call("check", "lm", "empty.txt")
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+
+
+def test_the_task_is_made_out_from_the_data(book: Path):
+    book.write_text("the wind and the sail, the sea, and all\nthe gulls that no one knows\n" * 30)
+    result = call("check", "book.txt", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "language model" in result.stdout
+    result = call("train", "book", *SMALL)
+    assert (result.exit_code, "must be a task or a file; got book." in result.stderr) == (2, True)

@@ -86,7 +86,7 @@ def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Pa
     found = {str(file.relative_to(folder.path)) for file in folder.path.rglob("*") if file.is_file()}
     assert found == {
         "README.md", "config.json", "config.toml", "data.safetensors", "data_report.json", "env.json",
-        "memoryless.safetensors", "metrics.jsonl", "model.safetensors", "tokenizer.json",
+        "memoryless.safetensors", "metrics.jsonl", "model.safetensors", "result.json", "tokenizer.json",
         "last/checkpoint.safetensors",
     } | {name for name in found if name == "last/previous.safetensors"}  # fmt: skip
 

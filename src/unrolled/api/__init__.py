@@ -4,11 +4,13 @@ Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` a
 """
 
 from unrolled.api.measuring import bench, doctor, walkthrough
-from unrolled.api.training import config, demo, resume, runs, train
+from unrolled.api.training import check, compare, config, demo, resume, runs, train
 from unrolled.api.using import evaluate, explain, generate, predict
 
 __all__ = [
     "bench",
+    "check",
+    "compare",
     "config",
     "demo",
     "doctor",

@@ -1,16 +1,84 @@
 """Verbs that train, and that tell of trainings."""
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unrolled.api.words import JSON, QUIET, RUN
 from unrolled.config import Config, load, requested
+from unrolled.errors import OptionError, note
 
 if TYPE_CHECKING:
+    from unrolled.report.checked import Checked
+    from unrolled.report.comparison import Comparison
     from unrolled.report.runs import Runs
     from unrolled.report.training import Display
     from unrolled.training.course import Outcome
     from unrolled.training.trial import Trial
+
+HINT = "For example: unrolled compare lm-gru lm-lstm. See all of them: unrolled runs"
+
+
+def check(
+    task: Annotated[str, "what is to be learned; made out from the data where it is left out"],
+    *sources: Annotated[str | Path, "files, folders, patterns, or - for standard input; also key=value"],
+    config: Annotated[Path | None, "a TOML file with fields; what is given beside it counts more"] = None,
+    **fields: Annotated[Any, "fields of the config"],
+) -> "Checked":
+    """Reads data as a training would, and says what they are.
+
+    Rows, lengths, classes, what is missing or there twice, and how they are parted; what would stop a
+    training stops this. Nothing is kept.
+
+    Raises:
+        OptionError: a field that does not exist, a value that cannot be, or no source.
+        DataError: data that cannot be read, or cannot be learned from.
+    """
+    chosen = requested(task, sources, config, fields)
+    from unrolled.report.checked import Checked
+    from unrolled.tasks import TASKS
+    from unrolled.training.room import enough_memory
+
+    with enough_memory(f"check {task}"), tempfile.TemporaryDirectory() as place:
+        read = TASKS[task].begin(chosen, Path(place) / "data.safetensors")
+        return Checked(read.about(read.objective.model()), read.data_report())
+
+
+def compare(
+    *runs: Annotated[str, "runs of one task, by folder or name"],
+) -> "Comparison":
+    """Puts runs side by side.
+
+    Shown are the fields in which they differ and how good each is. Runs that differ in nothing but the seed
+    are one line, with the interval over seeds.
+
+    Raises:
+        OptionError: fewer than two runs, runs of different tasks, or judged on different data.
+        RunError: there is no such run, or it is not at its end.
+    """
+    from msgspec import structs
+
+    from unrolled.report import comparison
+    from unrolled.tasks.base import Measure
+    from unrolled.training import checkpoint
+    from unrolled.training.run_folder import RunFolder
+
+    folders = [RunFolder.open(run) for run in runs]
+    if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
+        raise OptionError("compare: runs", "be two or more, each once", " ".join(runs) or "none", HINT)
+    configs = [load(folder.config) for folder in folders]
+    tasks = {config.task for config in configs}
+    if len(tasks) > 1:
+        raise OptionError("compare: runs", "be of one task", ", ".join(sorted(tasks)), HINT)
+    results = [folder.read_result() for folder in folders]
+    judged = {checkpoint.digest(folder.data) for folder in folders}
+    told = [
+        comparison.compared(folder.name, structs.asdict(config), result)
+        for folder, config, result in zip(folders, configs, results, strict=True)
+    ]
+    if len(judged) > 1:
+        note("the runs were not trained and judged on the same data, or not cut into the same parts")
+    return comparison.compare(told, [Measure(*measure) for measure in results[0]["measures"]])
 
 
 def config(run: Annotated[str, RUN] = "last") -> Config:

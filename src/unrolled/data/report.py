@@ -118,6 +118,17 @@ class DataReport:
             report["classes"] = {str(name): count for name, count in report["classes"].items()}
         return {"parts": parts, "problems": list(self.problems), "remarks": list(self.remarks)}
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> DataReport:
+        """What `data` gave."""
+        parts = {
+            part: PartReport(
+                **{**report, "lengths": {name: Lengths(**some) for name, some in report["lengths"].items()}}
+            )
+            for part, report in data["parts"].items()
+        }
+        return cls(parts, tuple(data["problems"]), tuple(data["remarks"]))
+
     def __str__(self) -> str:
         """A column of numbers a part, and below it what is wrong and what is remarked."""
         lines = [["", *self.parts]]

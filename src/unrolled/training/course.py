@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -18,7 +18,7 @@ from unrolled.report import card
 from unrolled.report.training import Display
 from unrolled.report.wording import clock
 from unrolled.tasks import TASKS
-from unrolled.tasks.base import Measure, Row, Task, unheard
+from unrolled.tasks.base import Measure, Row, Task, parameters, unheard
 from unrolled.training import room
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
 from unrolled.training.learner import Learner
@@ -99,13 +99,15 @@ class Course:
         """Trains, and judges what was best."""
         ending = Loop(self.learner, self.task, self.keeping, display).run()
         rows = self.judged(display) if ending.finished and self.task.has("test") else []
+        outcome = self._outcome(ending, rows)
         if self.folder and rows:
             at = self.learner.position
             words = f"{at.update:,} updates in {clock(at.seconds)}, weights of update {at.best_update:,}"
             result = card.Result(self.task.measures, tuple(rows), words)
             text = card.card(self.folder.name, self.config, self.task.CARD, self.about(), result)
+            self.folder.write_result({**asdict(outcome), "parameters": parameters(self.learner.model)})
             self.folder.write_card(text)
-        return self._outcome(ending, rows)
+        return outcome
 
     def judged(self, display: Display) -> list[Row]:
         """The best weights on the judged data, beside the baselines."""

@@ -59,6 +59,7 @@ class RunFolder:
         self.last = path / "last"
         self.metrics = path / "metrics.jsonl"
         self.card = path / "README.md"
+        self.result = path / "result.json"
         self.env = path / "env.json"
         self.data_report = path / "data_report.json"
 
@@ -156,6 +157,25 @@ class RunFolder:
     def write_data_report(self, contents: Mapping[str, Any]) -> None:
         """Writes what the data are, ``data_report.json``; raises StorageError."""
         storage.write(self.data_report, json.dumps(contents, indent=2) + "\n")
+
+    def write_result(self, contents: Mapping[str, Any]) -> None:
+        """Writes what came of the training, ``result.json``; raises StorageError."""
+        storage.write(self.result, json.dumps(contents, indent=2) + "\n")
+
+    def read_result(self) -> dict[str, Any]:
+        """What `write_result` wrote.
+
+        Raises:
+            RunError: the training is not at its end, or the file is damaged.
+        """
+        try:
+            return json.loads(self.result.read_text())
+        except FileNotFoundError as error:
+            fix = f"Let it come to its end: unrolled resume {self.name}"
+            raise RunError(f"run: {self.path}", "have a result", "none yet", fix) from error
+        except (OSError, ValueError) as error:
+            fix = f"Have it judged anew: unrolled resume {self.name}"
+            raise RunError(f"run: {self.result}", "be a result", str(error), fix) from error
 
     def write_card(self, text: str) -> None:
         """Writes the model's card, Markdown; raises StorageError."""
