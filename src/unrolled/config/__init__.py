@@ -12,6 +12,7 @@ and every message are made from that. Neither NumPy nor torch is needed to read 
 from unrolled.config.base import Config
 from unrolled.config.classify import ClassifyConfig
 from unrolled.config.field import Field, seconds, shown
+from unrolled.config.forecast import ForecastConfig
 from unrolled.config.keeping import (
     CONFIGS,
     changes,
@@ -30,6 +31,7 @@ __all__ = [
     "ClassifyConfig",
     "Config",
     "Field",
+    "ForecastConfig",
     "LanguageModelConfig",
     "changes",
     "dumps",

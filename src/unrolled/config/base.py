@@ -131,15 +131,7 @@ class Config(Struct, frozen=True, kw_only=True):
         Raises:
             OptionError: two fields are at odds.
         """
-        if not (self.valid_sources or self.valid):
-            raise at_odds("valid", "be above 0", self.valid, "Or name files: --valid-sources FILE.")
-        if not (self.test_sources or self.test):
-            raise at_odds("test", "be above 0", self.test, "Or name files: --test-sources FILE.")
-        shares = (0 if self.valid_sources else self.valid) + (0 if self.test_sources else self.test)
-        if shares >= 1:
-            fields = self.fields()
-            usual = f"{fields['valid'].default:g} and {fields['test'].default:g}"
-            raise at_odds("valid + test", "leave data to train on", shares, f"Leave out both for {usual}.")
+        self.check_shares()
         if self.layers == 1 and self.dropout_layers:
             rule = "be 0 with one layer, which has none above it"
             raise at_odds("dropout_layers", rule, self.dropout_layers, "Use dropout_output, or --layers 2.")
@@ -150,6 +142,22 @@ class Config(Struct, frozen=True, kw_only=True):
         if self.optimiser != "sgd" and self.momentum:
             rule = f"be 0 with {self.optimiser}, which has its own"
             raise at_odds("momentum", rule, self.momentum, "Leave it out, or --optimiser sgd.")
+
+    def check_shares(self) -> None:
+        """Checks that every part has data.
+
+        Raises:
+            OptionError: one has none.
+        """
+        if not (self.valid_sources or self.valid):
+            raise at_odds("valid", "be above 0", self.valid, "Or name files: --valid-sources FILE.")
+        if not (self.test_sources or self.test):
+            raise at_odds("test", "be above 0", self.test, "Or name files: --test-sources FILE.")
+        shares = (0 if self.valid_sources else self.valid) + (0 if self.test_sources else self.test)
+        if shares >= 1:
+            fields = self.fields()
+            usual = f"{fields['valid'].default:g} and {fields['test'].default:g}"
+            raise at_odds("valid + test", "leave data to train on", shares, f"Leave out both for {usual}.")
 
 
 def at_odds(name: str, rule: str, got: object, fix: str) -> OptionError:

@@ -13,12 +13,13 @@ from msgspec import structs
 from unrolled.config.base import SCHEMA, Config
 from unrolled.config.classify import ClassifyConfig
 from unrolled.config.field import Field
+from unrolled.config.forecast import ForecastConfig
 from unrolled.config.language_model import LanguageModelConfig
 from unrolled.errors import DataError, OptionError, nearest
 
 SomeConfig = TypeVar("SomeConfig", bound=Config)
 
-CONFIGS: dict[str, type[Config]] = {"classify": ClassifyConfig, "lm": LanguageModelConfig}
+CONFIGS: dict[str, type[Config]] = {"classify": ClassifyConfig, "forecast": ForecastConfig, "lm": LanguageModelConfig}
 """The config of each task, by the task's name."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -8,9 +8,10 @@ from typing import Any
 
 from unrolled.tasks.base import Task
 from unrolled.tasks.classify import Classification
+from unrolled.tasks.forecast import Forecasting
 from unrolled.tasks.language_model import LanguageModelling
 
-TASKS: dict[str, type[Task[Any]]] = {"classify": Classification, "lm": LanguageModelling}
+TASKS: dict[str, type[Task[Any]]] = {"classify": Classification, "forecast": Forecasting, "lm": LanguageModelling}
 """By the name that ``train`` takes."""
 
 __all__ = ["TASKS", "Task"]
