@@ -17,6 +17,7 @@ from unrolled.report.figures.layout import Steps, percent
 from unrolled.report.figures.shares import strongest
 from unrolled.report.wording import visible
 from unrolled.traces import LayerTrace, Trace
+from unrolled.traces.diagnosis import diagnose
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Explanation:
     loss_t: list[float] | None
     layers: list[Layer]
     adds_up: str
+    diagnosis: str
 
     def __str__(self) -> str:
         return f"{self.title}, {self.about}\n\n{self.tables()}"
@@ -74,8 +76,8 @@ class Explanation:
         return _steps(self.steps.count) + text + (f"; loss {self.loss}" if self.loss else "")
 
     def tables(self) -> str:
-        """Everything else: of layers, distances, steps, and whether it adds up."""
-        blocks = (self._reach(), self._left(), self._strongest(), self._worst(), self.adds_up)
+        """Everything else: of layers, distances, steps; whether it adds up, and what is wrong with it."""
+        blocks = (self._reach(), self._left(), self._strongest(), self._worst(), self.adds_up, self.diagnosis)
         return "\n\n".join(filter(None, blocks))
 
     def as_data(self) -> dict[str, Any]:
@@ -93,6 +95,7 @@ class Explanation:
             "steps": {"first": first, "names": list(names), "loss": self.loss_t},
             "layers": layers,
             "adds_up": self.adds_up,
+            "diagnosis": self.diagnosis,
         }
 
     def _reach(self) -> str:
@@ -155,6 +158,7 @@ def explain(trace: Trace, b: int = 0) -> Explanation:
         loss_t=loss_t,
         layers=[_layer(layer) for layer in trace.layers],
         adds_up=adds_up(trace),
+        diagnosis="" if loss is None else str(diagnose(trace, window=trace.facts.get("window") or None)),
     )
 
 

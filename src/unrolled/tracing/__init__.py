@@ -137,7 +137,8 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
         return Course(y, loss_t.mean(), [h], extra=extra)
 
     names = run.reader.vocabulary
-    facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": run.config.seed}
+    seed, window = run.config.seed, run.config.length
+    facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": seed, "window": window}
     return _trace(model, forward, keep, facts, back=True)
 
 
