@@ -77,6 +77,10 @@ class Tokenizer(abc.ABC):
         """The ids ``[N]`` of a text."""
         return self.look_up(text)[0]
 
+    def encode_each(self, texts: Sequence[str]) -> list[Ids]:
+        """The ids ``[N]`` of each of many texts."""
+        return [self.encode(text) for text in texts]
+
     @abc.abstractmethod
     def to_bytes(self, ids: AnyIds) -> bytes:
         """The text that ids ``[N]`` stand for, in UTF-8."""

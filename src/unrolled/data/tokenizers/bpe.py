@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self, final
 
 import numpy as np
@@ -62,6 +62,10 @@ class BPETokenizer(Tokenizer):
     def look_up(self, text: str) -> tuple[Ids, int]:
         found = self._fitted.encode_batch_fast(_chunks(text))
         return np.fromiter(itertools.chain.from_iterable(chunk.ids for chunk in found), np.uint32), 0
+
+    def encode_each(self, texts: Sequence[str]) -> list[Ids]:
+        found = self._fitted.encode_batch_fast(list(texts))  # a call for each would cost more than its work
+        return [np.array(text.ids, np.uint32) for text in found]
 
     def to_bytes(self, ids: AnyIds) -> bytes:
         return b"".join([self._bytes[token] for token in within(ids, self.size).tolist()])
