@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -104,6 +105,8 @@ class Translating(ExamplesTask[EncoderDecoder]):
             one_line = ["\n".join(" ".join(text.split()) for text in each) for each in targets]
             said = {"x": Ragged.of_texts(sources), "y": Ragged.of_texts(one_line)}
             parts[SAID.format(part=part)] = said
+            if part == "train":
+                reader = replace(reader, longest=int(y.lengths.max()))
             unknown[part] = {"source": reader.source.unknown(x), "target": reader.target.unknown(y)}
             heard(f"write {part}", len(sources))
         report = DataReport.of(

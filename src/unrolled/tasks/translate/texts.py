@@ -105,10 +105,8 @@ class Side:
         Shapes:
             a sequence of int32 ``[n+1]`` for each text.
         """
-        end = np.array([self.end])
-        return Ragged.of(
-            (np.concatenate([self.tokenizer.encode(self._spaced(text)), end]) for text in texts), np.int32
-        )
+        each = self.tokenizer.encode_each([_spaced(text, self.tokenizer.name, self.lower) for text in texts])
+        return Ragged.of((np.append(ids, self.end) for ids in each), np.int32)
 
     def text(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
         """The text that tokens stand for, without begin and end.
@@ -138,9 +136,6 @@ class Side:
         unknown = self.tokenizer.unknown
         return 0 if unknown is None else int((ids.values == unknown).sum())
 
-    def _spaced(self, text: str) -> str:
-        return _spaced(text, self.tokenizer.name, self.lower)
-
 
 def _spaced(text: str, tokens: str, lower: bool) -> str:
     """A text as its tokenizer is given it: of byte pairs, a first word is as one that follows a blank."""
@@ -154,14 +149,14 @@ class Pair:
     """What reads the data of a translator: both sides, and what was seen of the targets.
 
     Attributes:
-        longest: tokens of the longest target that was learned from, its end included.
         metric: ``bleu`` or ``exact``: what counts first.
+        longest: tokens of the longest target that is learned from, its end included.
     """
 
     source: Side
     target: Side
-    longest: int
     metric: str
+    longest: int = 1
 
     @classmethod
     def fit(cls, config: TranslateConfig, sources: Sequence[str], targets: Sequence[str]) -> Self:
@@ -178,10 +173,9 @@ class Pair:
         else:
             source = Side.fit(config.tokens, sources, size, config.rarest, config.lower)
             target = Side.fit(config.written, targets, target_size, config.rarest, config.lower)
-        longest = int(target.ids(targets).lengths.max(initial=1))
         short = np.median([len(text.split()) for text in targets]) <= 1
         metric = config.metric if config.metric != "auto" else "exact" if short else "bleu"
-        return cls(source, target, longest, metric)
+        return cls(source, target, metric)
 
     @property
     def shared(self) -> bool:
@@ -220,7 +214,7 @@ class Pair:
             source = Side(Tokenizer.loads(facts["source"], str(path)), facts["lower"])
             other = facts["target"]
             target = source if other is None else Side(Tokenizer.loads(other, str(path)), facts["lower"])
-            return cls(source, target, facts["longest"], facts["metric"])
+            return cls(source, target, facts["metric"], facts["longest"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, RunError):
                 raise
