@@ -83,6 +83,7 @@ def figures(model: nn.Module, x: Any, loss: Callable[[Any], Tensor]) -> dict[str
     back over the layers alone: with two sequences, less than an update on 32.
 
     Example:
+        >>> from unrolled.losses import cross_entropy
         >>> from unrolled.wirings import Sizes, TokenModel
         >>> model, ids = TokenModel(Sizes(vocabulary=5, hidden=8, embedding=8)), torch.zeros(32, 2).long()
         >>> sorted(figures(model, ids, lambda out: cross_entropy(out[0], ids))["l0"])
