@@ -4,7 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import (  # pyright: ignore[reportMissingTypeStubs]
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+)
 
 from unrolled import metrics
 

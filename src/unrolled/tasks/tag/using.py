@@ -1,0 +1,82 @@
+"""Labels from a trained tagger: of sentences, of sequences, and of frames as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data import buckets
+from unrolled.data.ragged import Ragged
+from unrolled.tasks.base import Kept, judging
+from unrolled.tasks.examples import Examples
+from unrolled.tasks.tag import network
+from unrolled.tasks.tag.words import Forms, Words
+
+AT_ONCE = 1 << 15
+"""Steps that are read at a time: of all sequences of a batch together."""
+
+
+def batch(values: NDArray[Any]) -> Tensor:
+    """As the network reads it: numbers of words as int64, measurements as float32.
+
+    Shapes:
+        values: ``[T, B]`` or ``[T, B, I]``; gives the same.
+    """
+    kind = np.int64 if values.dtype.kind in "iu" else np.float32
+    return torch.from_numpy(np.ascontiguousarray(values, kind))
+
+
+def probabilities(kept: Kept, x: Sequence[Sequence[str]] | Ragged) -> list[NDArray[np.float32]]:
+    """How likely each label is at every step of each sequence, ``[T, K]``.
+
+    Read in one direction, a sequence takes no more memory than its own numbers, however long it is.
+    """
+    forms: Examples | None = None
+    if not isinstance(x, Ragged):
+        assert isinstance(kept.reader, Words)
+        known = Forms(kept.reader)
+        x = known.take(x)
+        forms = known.columns()
+    answers: list[Any] = [None] * len(x)
+    side_by_side = max(1, AT_ONCE // max(1, int(x.lengths.max(initial=1))))
+    with judging(kept.model):
+        for rows in buckets.longest_first(x.lengths, side_by_side):
+            padded, lengths = x.padded(rows)
+            shares = _read(kept, padded, lengths, forms)
+            for k, row in enumerate(rows.tolist()):
+                answers[row] = shares[: lengths[k], k]
+    return answers
+
+
+def stream(kept: Kept, frames: Iterable[Sequence[float]]) -> Iterator[NDArray[np.float32]]:
+    """How likely each label is, ``[K]``, frame by frame as they come, in constant memory.
+
+    Raises:
+        OptionError: the network reads in both directions.
+    """
+    read = kept.model.stream()
+    for frame in frames:
+        logits = read.step(torch.tensor([frame], dtype=torch.float32))
+        yield torch.softmax(logits[0], -1).numpy()
+
+
+def _read(
+    kept: Kept, padded: NDArray[Any], lengths: NDArray[np.int64], forms: Examples | None
+) -> NDArray[np.float32]:
+    """Shapes: gives ``[T, B, K]``."""
+    ends = torch.from_numpy(lengths)
+    if kept.reader.bidirectional or not len(padded):
+        logits = kept.model(network.read(batch(padded), forms), lengths=ends)
+        return torch.softmax(logits, -1).numpy()
+    shares, state, at_once = list[NDArray[np.float32]](), None, max(1, AT_ONCE // padded.shape[1])
+    for begin in range(0, len(padded), at_once):
+        window = network.read(batch(padded[begin : begin + at_once]), forms)
+        left = (ends - begin).clamp(0, at_once)
+        logits, state = kept.model.go_on(window, state, lengths=left)
+        shares.append(torch.softmax(logits, -1).numpy())
+    return np.concatenate(shares)
