@@ -25,6 +25,8 @@ from unrolled.config.keeping import (
     requested,
 )
 from unrolled.config.language_model import LanguageModelConfig
+from unrolled.config.tag import TagConfig
+from unrolled.config.translate import TranslateConfig
 
 __all__ = [
     "CONFIGS",
@@ -33,6 +35,8 @@ __all__ = [
     "Field",
     "ForecastConfig",
     "LanguageModelConfig",
+    "TagConfig",
+    "TranslateConfig",
     "changes",
     "dumps",
     "field_named",

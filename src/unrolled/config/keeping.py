@@ -15,11 +15,19 @@ from unrolled.config.classify import ClassifyConfig
 from unrolled.config.field import Field
 from unrolled.config.forecast import ForecastConfig
 from unrolled.config.language_model import LanguageModelConfig
+from unrolled.config.tag import TagConfig
+from unrolled.config.translate import TranslateConfig
 from unrolled.errors import DataError, OptionError, nearest
 
 SomeConfig = TypeVar("SomeConfig", bound=Config)
 
-CONFIGS: dict[str, type[Config]] = {"classify": ClassifyConfig, "forecast": ForecastConfig, "lm": LanguageModelConfig}
+CONFIGS: dict[str, type[Config]] = {
+    "classify": ClassifyConfig,
+    "forecast": ForecastConfig,
+    "lm": LanguageModelConfig,
+    "tag": TagConfig,
+    "translate": TranslateConfig,
+}
 """The config of each task, by the task's name."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}

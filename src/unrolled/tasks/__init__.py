@@ -10,8 +10,16 @@ from unrolled.tasks.base import Task
 from unrolled.tasks.classify import Classification
 from unrolled.tasks.forecast import Forecasting
 from unrolled.tasks.language_model import LanguageModelling
+from unrolled.tasks.tag import Tagging
+from unrolled.tasks.translate import Translating
 
-TASKS: dict[str, type[Task[Any]]] = {"classify": Classification, "forecast": Forecasting, "lm": LanguageModelling}
+TASKS: dict[str, type[Task[Any]]] = {
+    "classify": Classification,
+    "forecast": Forecasting,
+    "lm": LanguageModelling,
+    "tag": Tagging,
+    "translate": Translating,
+}
 """By the name that ``train`` takes."""
 
 __all__ = ["TASKS", "Task"]

@@ -233,6 +233,11 @@ class ExamplesTask(Task[M]):
             report = json.loads(file.metadata()["report"])
         return cls(config, Prepared({**unpacked(tensors)}, cls.load_reader(reader), report))
 
+    @property
+    def bidirectional(self) -> bool:
+        """Whether the network reads in both directions."""
+        return self.config.bidirectional
+
     def data_report(self) -> dict[str, Any]:
         """What the data are."""
         return self._report
@@ -279,7 +284,7 @@ class ExamplesTask(Task[M]):
         assert isinstance(source, Ragged)
         longest = np.sort(source.lengths)[-config.batch :]
         steps = int(np.minimum(longest, config.length or longest).sum())
-        tape = steps * config.layers * config.hidden * (1 + config.bidirectional) * gates
+        tape = steps * config.layers * config.hidden * (1 + self.bidirectional) * gates
         copies = (4 if config.optimiser != "sgd" else 2) * (2 if config.memoryless else 1)
         return 4 * (tape + copies * parameters(model))
 
