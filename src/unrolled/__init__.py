@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         walkthrough,
     )
     from unrolled.errors import UnrolledError
-    from unrolled.estimators import LanguageModel
+    from unrolled.estimators import LanguageModel, SequenceClassifier
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
     from unrolled.traces import Trace
@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "LanguageModel",
+    "SequenceClassifier",
     "Stream",
     "Tape",
     "Trace",
@@ -61,6 +62,7 @@ __all__ = [
 
 _HOMES = {
     "LanguageModel": "estimators",
+    "SequenceClassifier": "estimators",
     "Stream": "nn",
     "Tape": "tape",
     "Trace": "traces",

@@ -9,10 +9,11 @@ from typing import Any
 
 from unrolled import config as configs
 from unrolled.estimators.base import Estimator
+from unrolled.estimators.classifier import SequenceClassifier
 from unrolled.estimators.language_model import LanguageModel
 from unrolled.training.run_folder import RunFolder
 
-ESTIMATORS: dict[str, type[Estimator]] = {"lm": LanguageModel}
+ESTIMATORS: dict[str, type[Estimator]] = {"classify": SequenceClassifier, "lm": LanguageModel}
 """By the name of the task."""
 
 
@@ -25,4 +26,4 @@ def load(run: str | Path = "last") -> Any:
     return ESTIMATORS[configs.load(RunFolder.open(run).config).task].load(run)
 
 
-__all__ = ["ESTIMATORS", "Estimator", "LanguageModel", "load"]
+__all__ = ["ESTIMATORS", "Estimator", "LanguageModel", "SequenceClassifier", "load"]

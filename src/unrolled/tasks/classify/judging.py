@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import metrics
+
+MISTAKES = 20
+"""The surest wrong answers that are kept of a judgement."""
 
 
 @final
@@ -96,24 +99,37 @@ class Judged:
     Units: ``loss`` in nats an example.
 
     Attributes:
-        mistakes: those of which the model was surest first.
+        mistakes: those of which the model was surest, the surest first.
     """
 
     confusion: Confusion
     loss: float
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[Mistake, ...]
 
 
-def surest_wrong(
-    truth: NDArray[np.int64], shares: NDArray[np.float64], most: int
-) -> NDArray[np.int64]:  # fmt: skip
-    """The rows of wrong answers, those with the highest probability first.
+def judge(
+    names: Sequence[Any],
+    truth: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    shown: Callable[[int], str],
+    where: Callable[[int], str],
+) -> Judged:
+    """All that there is to say of the answers to some examples.
+
+    Args:
+        names: the classes.
+        shown, where: what the example of a row is, and its place.
 
     Shapes:
         truth: ``[E]``; shares: ``[E, K]``, the probability of each class.
     """
-    wrong = np.flatnonzero(shares.argmax(1) != truth)
-    return wrong[np.argsort(-shares[wrong].max(1), kind="stable")][:most]
+    said, sure = shares.argmax(1), shares.max(1)
+    wrong: list[int] = np.flatnonzero(said != truth).tolist()
+    mistakes = [
+        Mistake(shown(row), where(row), names[truth[row]], names[said[row]], float(sure[row]))
+        for row in sorted(wrong, key=lambda row: -sure[row])[:MISTAKES]
+    ]
+    return Judged(Confusion.of(names, truth, said), mean_loss(truth, shares), tuple(mistakes))
 
 
 def mean_loss(truth: NDArray[np.int64], shares: NDArray[np.float64]) -> float:

@@ -18,6 +18,9 @@ from unrolled.tasks.base import judging, seeded
 from unrolled.tasks.classify.reader import Reader, SensorReader, TextReader
 from unrolled.wirings import Dropouts, Features, ManyToOne, Recurrence, Tokens
 
+SMALL = 0.1
+"""Standard deviation of the tokens' first vectors: of a word that is rarely met, chance says little then."""
+
 WINDOW = 1024
 """Steps that are read at a time where no gradient is wanted."""
 
@@ -34,6 +37,7 @@ def _network(config: ClassifyConfig, reader: Reader) -> ManyToOne:
     if isinstance(reader, TextReader):
         known = reader.tokenizer
         inputs = Tokens(known.size, config.embedding, known.unknown, config.word_dropout)
+        torch.nn.init.normal_(inputs.embedding.weight, std=SMALL)
     else:
         assert isinstance(reader, SensorReader)
         inputs = Features(len(reader.mean), reader.mean, reader.scale, reader.missing)
@@ -145,7 +149,7 @@ def _batches(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def _whole(model: ManyToOne, x: Ragged, rows: NDArray[np.int64]) -> Tensor:
     batch, lengths = x.padded(rows)
-    return model(_tensor(batch), lengths=torch.from_numpy(lengths))
+    return model(tensor(batch), lengths=torch.from_numpy(lengths))
 
 
 def _streamed(model: ManyToOne, x: Ragged, rows: NDArray[np.int64]) -> Tensor:
@@ -156,11 +160,12 @@ def _streamed(model: ManyToOne, x: Ragged, rows: NDArray[np.int64]) -> Tensor:
         starts = np.append(0, np.cumsum(left))
         places = np.arange(starts[-1]) + np.repeat(x.starts[rows] + begin - starts[:-1], left)
         part, _ = Ragged(x.values[places], starts).padded()
-        made, state = model.go_on(_tensor(part), state, lengths=torch.from_numpy(left))
+        made, state = model.go_on(tensor(part), state, lengths=torch.from_numpy(left))
     assert made is not None
     return made
 
 
-def _tensor(batch: NDArray[Any]) -> Tensor:
+def tensor(batch: NDArray[Any]) -> Tensor:
+    """A batch as torch reads it: ids as int64, measurements in float32."""
     kind = np.int64 if batch.dtype.kind in "iu" else np.float32
     return torch.from_numpy(batch.astype(kind))

@@ -21,19 +21,21 @@ from unrolled.tasks.base import Card, Carried, Kept, Measure, Row, Score, Step, 
 from unrolled.tasks.classify import baselines, judging, network, reading
 from unrolled.tasks.classify import reader as readers
 from unrolled.tasks.classify.columns import LABEL, X
-from unrolled.tasks.classify.judging import Confusion, Judged, Mistake
+from unrolled.tasks.classify.judging import Confusion, Judged
 from unrolled.tasks.classify.reader import Reader, TextReader
 from unrolled.tasks.examples import Batch, Examples, ExamplesTask, OverExamples, Prepared
 from unrolled.wirings import ManyToOne
-
-MISTAKES = 20
-"""The surest wrong answers that are kept of a judgement."""
 
 WATCHED = 128
 """Steps on which gradients are looked at."""
 
 RAW = "raw"
 """Beside the parts: the texts of the examples, and the places of those that are judged."""
+
+REGRESSION, SUMMARIES = "n-grams, tf-idf, regression", "mean, extremes, last; regression"
+"""What stands beside the baselines."""
+
+USES = {"train": "learn from", "valid": "choose the best weights", "test": "judge"}
 
 SMALL = 1e-6
 """What a nat of loss counts where scores are equal."""
@@ -84,9 +86,11 @@ class Classification(ExamplesTask[ManyToOne]):
             part: {"x": reader.numbers(table[X]), "y": labels.numbers(list(table[LABEL]), _Places(table))}
             for part, table in tables.items()
         }
-        raw: dict[str, Any] = {"places": Ragged.of_texts(_Places(tables["test"]))}
-        if isinstance(reader, TextReader):
-            raw |= {part: Ragged.of_texts(tables[part][X]) for part in ("train", "test")}  # pyright: ignore
+        raw: dict[str, Ragged] = {}
+        if "test" in tables:
+            raw["places"] = Ragged.of_texts(_Places(tables["test"]))
+            if isinstance(reader, TextReader):
+                raw |= {part: Ragged.of_texts(map(str, tables[part][X])) for part in ("train", "test")}
         report = DataReport.of(tables, X, LABEL, gaps=True).data()
         return Prepared({**parts, RAW: raw}, reader, {**report, "columns": columns.facts()})
 
@@ -131,15 +135,14 @@ class Classification(ExamplesTask[ManyToOne]):
     def about(self, model: ManyToOne) -> list[tuple[str, str]]:
         """Task, data, classes, split, model, parameters."""
         reader: Reader = self.reader
-        sizes = [f"{len(self.parts[part]['y']):,}" for part in ("train", "valid", "test")]
-        uses = zip(sizes, ("learn from", "choose the best weights", "judge"), strict=True)
+        uses = [f"{len(self._y(part)):,} to {use}" for part, use in USES.items() if self.has(part)]
         sources = " ".join(self.config.sources)
         remarks: list[str] = self.data_report()["remarks"]
         return [
             ("task", _task(reader)),
             *([("data", sources)] if sources else []),
             ("columns", str(reader.columns)),
-            ("split", ", ".join(f"{size} to {use}" for size, use in uses)),
+            ("split", ", ".join(uses)),
             *(("note", remark) for remark in remarks),
             *_model(self.config, reader, model),
         ]
@@ -163,13 +166,21 @@ class Classification(ExamplesTask[ManyToOne]):
         choice = SMALL * values["nats"] - values[self.config.metric]
         return Score(values["nats"], values, choice if self.config.choose == "score" else None)
 
-    def judged(self, model: ManyToOne, part: str = "test") -> Judged:
-        """All that there is to say of the answers to a part."""
-        y, shares = self._gathered(part, self.answered(model, part))
-        names = self.reader.labels.names
-        confusion = Confusion.of(names, y, shares.argmax(1))
-        mistakes = self._mistakes(y, shares) if part == "test" else ()
-        return Judged(confusion, judging.mean_loss(y, shares), mistakes)
+    def judged(self, model: ManyToOne) -> Judged:
+        """All that there is to say of the answers to the examples that are judged."""
+        y, shares = self._gathered("test", self.answered(model, "test"))
+        raw, x = self.parts[RAW], self.parts["test"]["x"]
+        places, texts = raw["places"], raw.get("test")
+        assert isinstance(places, Ragged)
+        assert isinstance(x, Ragged)
+
+        def shown(row: int) -> str:
+            return texts[[row]].texts()[0] if isinstance(texts, Ragged) else f"{x.lengths[row]} steps"
+
+        def where(row: int) -> str:
+            return places[[row]].texts()[0]
+
+        return judging.judge(self.reader.labels.names, y, shares, shown, where)
 
     def baselines(self) -> list[Row]:
         """The most frequent class; logistic regression on words or characters, or on summaries."""
@@ -181,13 +192,12 @@ class Classification(ExamplesTask[ManyToOne]):
             for characters in (False, True) if by_words else (True,):
                 what = "characters" if characters else "words"
                 shares = baselines.bag_of_ngrams(learned, y, judged, K, characters)
-                rows.append(self._row(f"bag of {what}", shares, "tf-idf of n-grams, logistic regression"))
+                rows.append(self._row(f"bag of {what}", shares, REGRESSION))
         else:
             learned, judged = (self.parts[part]["x"] for part in ("train", "test"))
             assert isinstance(learned, Ragged)
             assert isinstance(judged, Ragged)
-            remark = "mean, deviation, least, most, last: logistic regression"
-            rows.append(self._row("summaries", baselines.summaries(learned, y, judged, K), remark))
+            rows.append(self._row("summaries", baselines.summaries(learned, y, judged, K), SUMMARIES))
         return rows
 
     def watched(self) -> Watched | None:
@@ -196,11 +206,7 @@ class Classification(ExamplesTask[ManyToOne]):
         assert isinstance(x, Ragged)
         rows = np.argsort(-x.lengths, kind="stable")[:2]
         batch, lengths = x.padded(rows)
-        steps = torch.from_numpy(
-            batch[: min(WATCHED, int(lengths.min()))].astype(
-                np.int64 if batch.dtype.kind in "iu" else np.float32
-            )
-        )
+        steps = network.tensor(batch[: min(WATCHED, int(lengths.min()))])
         classes = torch.from_numpy(y[rows])
         return Watched(steps, lambda logits: cross_entropy(logits, classes))
 
@@ -231,23 +237,6 @@ class Classification(ExamplesTask[ManyToOne]):
 
     def _row(self, name: str, shares: NDArray[np.float64], remark: str = "") -> Row:
         return Row(name, {**self._values(self._y("test"), shares)}, remark)
-
-    def _mistakes(self, y: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[Mistake, ...]:
-        raw, names = self.parts[RAW], self.reader.labels.names
-        places, x = raw["places"], self.parts["test"]["x"]
-        assert isinstance(places, Ragged)
-        assert isinstance(x, Ragged)
-        rows = judging.surest_wrong(y, shares, MISTAKES)
-        texts = raw.get("test")
-        shown = (
-            texts.take(rows).texts()
-            if isinstance(texts, Ragged)
-            else [f"{x.lengths[row]} steps" for row in rows]
-        )
-        return tuple(
-            Mistake(one, where, names[y[row]], names[shares[row].argmax()], float(shares[row].max()))
-            for row, one, where in zip(rows.tolist(), shown, places.take(rows).texts(), strict=True)
-        )
 
 
 def _classes(examples: Examples) -> NDArray[np.int64]:
