@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         walkthrough,
     )
     from unrolled.errors import UnrolledError
-    from unrolled.estimators import LanguageModel, SequenceClassifier
+    from unrolled.estimators import LanguageModel, SequenceClassifier, Translator
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
     from unrolled.traces import Trace
@@ -38,6 +38,7 @@ __all__ = [
     "Stream",
     "Tape",
     "Trace",
+    "Translator",
     "UnrolledError",
     "bench",
     "cells",
@@ -66,6 +67,7 @@ _HOMES = {
     "Stream": "nn",
     "Tape": "tape",
     "Trace": "traces",
+    "Translator": "estimators",
     "UnrolledError": "errors",
     "bench": "api",
     "check": "api",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unrolled.config.translate import TranslateConfig
 from unrolled.data import formats, given, parts, same
 from unrolled.data.formats import Options, parallel
+from unrolled.data.splits import PARTS
 from unrolled.data.tables import Places, Table, listed
 from unrolled.errors import DataError
 from unrolled.tasks.translate.texts import words
@@ -58,7 +59,7 @@ def read(
     """The pairs of train, valid and test, and remarks on what was left out.
 
     Where there are no files for a part, it is drawn from the pairs to learn from, so that no text to
-    translate is in two parts.
+    translate is in two parts. Of data in Python, nothing is kept aside to be judged.
 
     Args:
         in_python: sources and targets, in place of the config's files.
@@ -67,22 +68,59 @@ def read(
         DataError: files that cannot be read or do not go together, a column that is not there, an empty side,
             or too few pairs.
     """
-    whole = _table(config.sources, config) if in_python is None else _given(*in_python)
-    tables = {"train": whole}
-    for part, files in (("valid", config.valid_sources), ("test", config.test_sources)):
-        if files:
-            tables[part] = _table(files, config)
+    tables = {"train": _table(config.sources, config) if in_python is None else in_memory(*in_python).table}
+    wanted = {"valid": config.valid}
+    if in_python is None:
+        wanted["test"] = config.test
+        for part, files in (("valid", config.valid_sources), ("test", config.test_sources)):
+            if files:
+                tables[part] = _table(files, config)
     heard("pairs", sum(map(len, tables.values())))
     remarks: list[str] = []
     kept = {part: _kept(table, config, remarks) for part, table in tables.items()}
-    rows = _rows(kept["train"], config, kept)
-    drawn = {part: kept["train"].take(numbers) for part, numbers in rows.items()}
-    found = {**kept, **drawn}
-    for part in ("train", "valid", "test"):
+    shares = {part: share for part, share in wanted.items() if part not in kept}
+    rows = _rows(kept["train"], config, shares)
+    found = kept | {part: kept["train"].take(numbers) for part, numbers in rows.items()}
+    for part in wanted:
         if part not in found:
-            fix = f"Say some in that column, or name files: --{part}-sources."
-            raise DataError(f'column "{config.split}"', f"have a row that says {part}", "none", fix)
-    return {part: Pairs(found[part]) for part in ("train", "valid", "test")}, remarks
+            fix = f"Say so of some rows, or name files: --{part}-sources."
+            raise DataError(f'column "{config.split}"', f"name the part {part}", "no such row", fix)
+    return {part: Pairs(found[part]) for part in PARTS if part in found}, remarks
+
+
+def of_files(sources: Sequence[str], config: TranslateConfig) -> Pairs:
+    """The pairs of files that a trained model is judged on.
+
+    Raises:
+        DataError: files that cannot be read or do not go together, a column that is not there, an empty side.
+    """
+    table = _table(sources, config)
+    return Pairs(table.without_missing([SOURCE, TARGET]) if config.drop_missing else table)
+
+
+def in_memory(sources: Any, targets: Any) -> Pairs:
+    """The pairs that Python holds.
+
+    Raises:
+        DataError: not as many targets as sources, or none.
+        DtypeError: something that is no text.
+    """
+    texts = {SOURCE: given.texts(sources), TARGET: given.texts(targets)}
+    counts = [len(column) for column in texts.values()]
+    if counts[0] != counts[1] or not counts[0]:
+        fix = "Give a translation for each text, in the same order."
+        raise DataError("targets", f"be as many as sources, {counts[0]:,}", f"{counts[1]:,}", fix)
+    return Pairs(Table({**texts}, Places.of("row", range(counts[0]))))
+
+
+def texts_of(file: str, config: TranslateConfig) -> list[str]:
+    """The texts to translate of a table, which may have no translations.
+
+    Raises:
+        DataError: a file that cannot be read, no such column, or an empty text.
+    """
+    table = formats.read([file], options=Options(encoding=config.encoding))
+    return table.texts(config.source_column or next(iter(table.columns)))
 
 
 def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
@@ -118,21 +156,6 @@ def _named(table: Table, config: TranslateConfig) -> Table:
     return table.with_columns({**rest, SOURCE: table[source], TARGET: table[target]})
 
 
-def _given(sources: Any, targets: Any) -> Table:
-    """What Python holds, as a table.
-
-    Raises:
-        DataError: not as many targets as sources, or none.
-        DtypeError: something that is no text.
-    """
-    texts = {SOURCE: given.texts(sources), TARGET: given.texts(targets)}
-    counts = [len(column) for column in texts.values()]
-    if counts[0] != counts[1] or not counts[0]:
-        fix = "Give a translation for each text, in the same order."
-        raise DataError("fit: targets", f"be as many as sources, {counts[0]:,}", f"{counts[1]:,}", fix)
-    return Table({**texts}, Places.of("row", range(counts[0])))
-
-
 def _kept(table: Table, config: TranslateConfig, remarks: list[str]) -> Table:
     """The pairs that are neither empty nor too long."""
     if config.drop_missing:
@@ -152,10 +175,8 @@ def _kept(table: Table, config: TranslateConfig, remarks: list[str]) -> Table:
     return table.take(short)
 
 
-def _rows(table: Table, config: TranslateConfig, have: Collection[str]) -> dict[str, NDArray[np.int64]]:
-    """The rows of the parts that are drawn from the pairs to learn from; of what ``have`` files, none are."""
-    wanted = {"valid": config.valid, "test": config.test}
-    shares = {part: share for part, share in wanted.items() if part not in have}
+def _rows(table: Table, config: TranslateConfig, shares: dict[str, float]) -> dict[str, NDArray[np.int64]]:
+    """The rows of the parts that are drawn from the pairs to learn from, by shares or as the split says."""
     if config.split:
         named = parts.by_column(table, config.split)
         return {part: rows for part, rows in named.items() if part == "train" or part in shares}

@@ -155,21 +155,18 @@ class Translating(ExamplesTask[EncoderDecoder]):
 
     def about(self, model: EncoderDecoder) -> list[tuple[str, str]]:
         """Task, data, split, tokens, model, parameters."""
-        config, parts = self.config, self.parts
-        counts = [f"{len(parts['train']['x']):,} pairs to learn from"]
+        config, counts = self.config, [f"{len(self.parts['train']['x']):,} pairs to learn from"]
         for part, use in (("valid", "choose the best weights"), ("test", "judge")):
-            several = len(self._references(part)) < sum(map(len, self._references(part)))
-            counts.append(f"{len(parts[part]['x']):,}{' texts' * several} to {use}")
+            if self.has(part):
+                counts.append(f"{len(self.parts[part]['x']):,} to {use}")
+        judged = self.references("test" if self.has("test") else "valid")
         return [
             ("task", "translation: a text from another"),
             ("data", " ".join(config.sources) or "given in Python"),
             ("split", ", ".join(counts)),
             *[("note", remark) for remark in self._report["remarks"]],
             *_described(config, self.reader, model),
-            (
-                "judged by",
-                f"{self.reader.metric}; BLEU as {self.judging.signature(self._references('test'))}",
-            ),
+            ("judged by", f"{self.reader.metric}; BLEU as {self.judging.signature(judged)}"),
         ]
 
     def loss(
@@ -215,15 +212,15 @@ class Translating(ExamplesTask[EncoderDecoder]):
         search = GREEDY if part == "valid" else Search(self.config.beam, self.config.length_penalty)
         with network.remembering(model, not memoryless):
             said = self._translated(model, part, rows, search, to_stop)
-        values = self.judging.values(said, [self._references(part)[row] for row in rows])
+        values = self.judging.values(said, [self.references(part)[row] for row in rows])
         choice = TIE * loss - values[self.measures[0].key]
         return Score(loss, values, choice if self.config.choose == "score" else None)
 
     def baselines(self) -> list[Row]:
         """The known text that is most alike, every word by its likeliest, the source as it is."""
-        config, reader, test = self.config, self.reader, self._texts("test")
-        references, train = self._references("test"), self._texts("train")
-        targets = [each[0] for each in self._references("train")]
+        config, reader, test = self.config, self.reader, self.texts("test")
+        references, train = self.references("test"), self.texts("train")
+        targets = [each[0] for each in self.references("train")]
         letters = config.tokens == "char"
         said = baselines.nearest(test, train, targets, letters)
         rows = [
@@ -234,12 +231,8 @@ class Translating(ExamplesTask[EncoderDecoder]):
             )
         ]
         if config.tokens == config.written == "word":
-            x, y = (self.parts["train"][side] for side in "xy")
-            assert isinstance(x, Ragged)
-            assert isinstance(y, Ragged)
-            table = baselines.WordByWord(x, y)
-            sources = self.parts["test"]["x"]
-            said = [reader.target.text(table.translated(ids[:-1])) for ids in sources]
+            table = baselines.WordByWord(self._ids("train", "x"), self._ids("train", "y"))
+            said = [reader.target.text(table.translated(ids[:-1])) for ids in self._ids("test", "x")]
             rows.append(
                 Row(
                     "word by word",
@@ -253,14 +246,19 @@ class Translating(ExamplesTask[EncoderDecoder]):
         """The worst translations of the judged texts, the worst first."""
         rows = self._judged("test")
         said = self._translated(model, "test", rows, Search(self.config.beam, self.config.length_penalty))
-        return self.judging.worst(self._texts("test"), said, self._references("test"), most)
+        return self.judging.worst(self.texts("test"), said, self.references("test"), most)
+
+    def texts(self, part: str) -> list[str]:
+        """The texts to translate of a part."""
+        return self._said(part, "x").texts()
+
+    def references(self, part: str) -> list[list[str]]:
+        """The translations that each text of a part has."""
+        return [text.split("\n") for text in self._said(part, "y").texts()]
 
     def watched(self) -> Watched | None:
         """The first held-out pairs whose sources have one length, the commonest."""
-        valid = self.parts["valid"]
-        x, y = valid["x"], valid["y"]
-        assert isinstance(x, Ragged)
-        assert isinstance(y, Ragged)
+        x, y = (self._ids("valid", side) for side in "xy")
         rows = np.flatnonzero(x.lengths == np.bincount(x.lengths).argmax())[:WATCHED]
         source, target = (torch.from_numpy(side.padded(rows)[0].astype(np.int64)) for side in (x, y))
         begin, end = self.reader.target.begin, self.reader.target.end
@@ -279,7 +277,7 @@ class Translating(ExamplesTask[EncoderDecoder]):
         if not len(rows):
             return ""
         said = self._translated(model, "valid", rows, GREEDY)
-        sources, references = self._texts("valid"), self._references("valid")
+        sources, references = self.texts("valid"), self.references("valid")
         shown = [
             f"{sources[row]}\n-> {text}\n =  {references[row][0]}"
             for row, text in zip(rows, said, strict=True)
@@ -288,9 +286,8 @@ class Translating(ExamplesTask[EncoderDecoder]):
 
     def memory(self, model: EncoderDecoder) -> int:
         """Weights, tapes, and the logits of a batch of the longest pairs, with their gradients."""
-        config, y = self.config, self.parts["train"]["y"]
-        assert isinstance(y, Ragged)
-        tokens = int(np.sort(y.lengths)[-config.batch :].sum())
+        config, lengths = self.config, self._ids("train", "y").lengths
+        tokens = int(np.sort(lengths)[-config.batch :].sum())
         held = 4 * 4 * tokens * self.reader.target.size * (2 if config.memoryless else 1)
         return 2 * super().memory(model) + held
 
@@ -306,9 +303,8 @@ class Translating(ExamplesTask[EncoderDecoder]):
         search: Search,
         to_stop: Callable[[], bool] = never,
     ) -> list[str]:
-        x = self.parts[part]["x"]
-        assert isinstance(x, Ragged)
-        return network.texts(self.reader, network.write(model, self.reader, x[rows], search, to_stop))
+        sources = self._ids(part, "x")[rows]
+        return network.texts(self.reader, network.write(model, self.reader, sources, search, to_stop))
 
     def _judged(self, part: str) -> list[int]:
         """Which texts of a part are translated: all, but of valid as many as the config says."""
@@ -316,15 +312,15 @@ class Translating(ExamplesTask[EncoderDecoder]):
         most = min(count, self.config.judged or count) if part == "valid" else count
         return np.linspace(0, count - 1, most).round().astype(int).tolist()
 
-    def _texts(self, part: str) -> list[str]:
-        texts = self.parts[SAID.format(part=part)]["x"]
-        assert isinstance(texts, Ragged)
-        return texts.texts()
+    def _said(self, part: str, side: str) -> Ragged:
+        said = self.parts[SAID.format(part=part)][side]
+        assert isinstance(said, Ragged)
+        return said
 
-    def _references(self, part: str) -> list[list[str]]:
-        texts = self.parts[SAID.format(part=part)]["y"]
-        assert isinstance(texts, Ragged)
-        return [text.split("\n") for text in texts.texts()]
+    def _ids(self, part: str, side: str) -> Ragged:
+        ids = self.parts[part][side]
+        assert isinstance(ids, Ragged)
+        return ids
 
 
 def translated(kept: Kept, texts: Sequence[str], search: Search | None = None) -> list[str]:
