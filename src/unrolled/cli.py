@@ -34,13 +34,16 @@ WIDEST_NAME = 30
 FLUSH_EVERY = 0.02
 """Seconds of text that may wait: less than an eye notices."""
 
+ROWS = {"predict"}
+"""The verbs whose result has rows, which ``--csv`` prints."""
+
 SETTING = re.compile(r"(?P<key>[A-Za-z][\w-]*)=(?P<value>.*)", re.DOTALL)
 
 EXIT_CODES = """\b
 Exit codes:
   0    done; also a training that one Ctrl-C or SIGTERM ended in good order
   1    it could not be done: the data, a run, the disk, this installation
-  2    a mistake on the command line or in a config
+  2    a mistake on the command line or in a field of a config
   130  stopped at once: by a second Ctrl-C, or by one where nothing trains"""
 
 
@@ -137,7 +140,7 @@ def made_of(verb: Callable[..., Any], signature: inspect.Signature, task: str = 
     kind = CONFIGS[task] if task else None
 
     @wraps(verb)
-    def run(json: bool, print_python: bool, **given: Any) -> None:
+    def run(json: bool, print_python: bool, csv: bool = False, **given: Any) -> None:
         if shows_itself and json:
             given["json"] = True
         if task:
@@ -145,10 +148,12 @@ def made_of(verb: Callable[..., Any], signature: inspect.Signature, task: str = 
         try:
             call = bound(signature, given, kind)
             if print_python:
-                click.echo(as_python(verb.__name__, call, kind))
+                click.echo(as_python(verb, call, kind))
                 return
             result = verb(*call.args, **call.kwargs)
-            if json or not shows_itself:
+            if csv:
+                click.echo(result.as_csv(), nl=False)
+            elif json or not shows_itself:
                 show(result, json)
         except UnrolledError as error:
             kind_of_error = Mistake if isinstance(error, OptionError) else click.ClickException
@@ -161,6 +166,7 @@ def made_of(verb: Callable[..., Any], signature: inspect.Signature, task: str = 
     own = [made for parameter in named for made in options(parameter, signature, kind)]
     common = [
         click.Option(["--json", "json"], is_flag=True, help="print the result as data"),
+        *[click.Option(["--csv"], is_flag=True, help="print the result as CSV")] * (verb.__name__ in ROWS),
         click.Option(["--print-python"], is_flag=True, help="print the same call in Python, and do nothing"),
     ]
     own.sort(key=lambda made: isinstance(made, FieldOption))
@@ -255,13 +261,21 @@ def is_setting(field: Field, signature: inspect.Signature) -> bool:
     return field.name not in {*signature.parameters, "schema"}
 
 
-def as_python(name: str, call: inspect.BoundArguments, kind: type[Config] | None = None) -> str:
-    """The call as one would write it in Python."""
+def as_python(
+    verb: Callable[..., Any], call: inspect.BoundArguments, kind: type[Config] | None = None
+) -> str:
+    """The call as one would write it in Python; it shows what the command shows."""
+    name, signature = verb.__name__, inspect.signature(verb)
     home = "unrolled" if name in unrolled.__all__ else "unrolled.api"
     fields = kind.fields() if kind else {}
     named = {key: fields[key].value(value) if key in fields else value for key, value in call.kwargs.items()}
     words = [*map(repr, call.args), *(f"{key}={value!r}" for key, value in named.items() if key != "json")]
-    return f"from {home} import {name}\n\n{name}({', '.join(words)})"
+    called = f"{name}({', '.join(words)})"
+    if signature.return_annotation == "Samples":
+        called = f'for piece in {called}:\n    print(piece, end="", flush=True)'
+    elif "json" not in signature.parameters:
+        called = f"print({called})"
+    return f"from {home} import {name}\n\n{called}"
 
 
 def show(result: Any, as_data: bool) -> None:

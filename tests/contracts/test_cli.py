@@ -1,6 +1,8 @@
 """The command line is the Python interface: same verbs, arguments and defaults; errors without tracebacks."""
 
+import csv
 import inspect
+import io
 import json
 import subprocess
 import sys
@@ -53,7 +55,7 @@ def test_options_are_the_parameters(verb: str):
     command = main.commands[verb]
     given = command.commands["lm"].params if isinstance(command, click.Group) else command.params
     own = [p for p in given if not isinstance(p, FieldOption)]
-    named = [p for p in own if p.name not in ("json", "print_python")]
+    named = [p for p in own if p.name not in ("json", "csv", "print_python")]
     parameters = dict(inspect.signature(getattr(api, verb)).parameters)
     assert all(len(get_args(p.annotation)) == 2 for p in parameters.values()), "each says what it means"
     parameters.pop("json", None)
@@ -68,7 +70,9 @@ def test_options_are_the_parameters(verb: str):
 
 @pytest.mark.parametrize(("task", "kind"), CONFIGS.items())
 def test_every_field_of_the_config_is_an_option(task: str, kind: type[Config]):
-    fields = [p.name for p in main.commands["train"].commands[task].params if isinstance(p, FieldOption)]
+    tasks = main.commands["train"]
+    assert isinstance(tasks, click.Group)
+    fields = [p.name for p in tasks.commands[task].params if isinstance(p, FieldOption)]
     assert fields == [name for name in kind.fields() if name not in ("schema", "task", "sources")]
     text = call("train", task, "--help").output
     assert all(f"--{name.replace('_', '-')} " in text for name in fields)
@@ -180,7 +184,7 @@ def test_file_flags_and_settings_make_one_config(run: str, book: Path):
     Path("small.toml").write_text("hidden = 12\nlength = 9\nbatch = 3\n")
     words = ("book.txt", "hidden=8", "--batch", "2", "--config", "small.toml", "--name", "mixed")
     assert call("train", "lm", *words, *SMALL[len(SIZES) :], "-q").exit_code == 0
-    kept = api.config("mixed")
+    kept: Any = api.config("mixed")
     assert (kept.hidden, kept.length, kept.batch, kept.sources) == (8, 9, 2, ("book.txt",))
 
 
@@ -361,3 +365,33 @@ def test_the_task_is_made_out_from_the_data(book: Path):
     assert "language model" in result.stdout
     result = call("train", "book", *SMALL)
     assert (result.exit_code, "must be a task or a file; got book." in result.stderr) == (2, True)
+
+
+def test_python_calls_show_what_the_commands_show(run: str, capsys):
+    for words in ("predict small text", "generate small --length 9 --seed 1", "runs"):
+        shown = call(*words.split()).stdout
+        exec(call(*words.split(), "--print-python").stdout)
+        assert capsys.readouterr().out.strip() == shown.strip()
+
+
+def test_rows_come_as_csv(run: str):
+    rows = list(csv.DictReader(io.StringIO(call("predict", run, "to be", "--csv").stdout)))
+    assert [row["token"] for row in rows] == [*"to␣be", ""]
+    assert float(rows[1]["bits"]) > 0
+    assert call("runs", "--csv").exit_code == 2
+
+
+def test_a_name_that_is_no_file_is_said(run: str, caplog):
+    assert call("predict", run, "nofile.txt").exit_code == 0
+    assert "there is no file nofile.txt" in caplog.text
+
+
+def test_a_file_named_twice_is_refused(book: Path):
+    result = call("train", "lm", "book.txt", "book.txt", *SMALL)
+    assert (result.exit_code, "book.txt must be named once" in result.stderr) == (1, True)
+    assert not list(Path().glob("runs/*"))
+
+
+def test_weights_that_were_removed_are_not_sought_in_a_circle(run: str):
+    Path("runs", run, "model.safetensors").unlink()
+    assert f"unrolled train lm --config runs/{run}/config.toml" in call("predict", run, "to be").stderr

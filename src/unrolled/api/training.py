@@ -1,5 +1,6 @@
 """Verbs that train, and that tell of trainings."""
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -205,7 +206,7 @@ def _conclude(outcome: "Outcome", display: "Display") -> None:
     from unrolled.tasks import TASKS
     from unrolled.training.run_folder import RunFolder
 
-    run = Path(outcome.run or "last").name
+    run = shlex.quote(Path(outcome.run or "last").name)
     if outcome.finished:
         task = TASKS[load(RunFolder.open(outcome.run or "last").config).task]
         commands = task.CARD.commands.format(run=run).splitlines()

@@ -91,7 +91,8 @@ class Estimator(ABC):
         made = RunFolder.create(configs.dumps(config), folder.name, folder.parent)
         keeping.write(made, kept)
         about = TASKS[self.TASK].described(kept)
-        made.write_card(card.card(made.name, config, TASKS[self.TASK].CARD, about, self._result()))
+        own = TASKS[self.TASK].CARD
+        made.write_card(card.card(made.name, config, own, about, self._result(), run=str(folder)))
 
     @abstractmethod
     def evaluate_sources(self, sources: Sequence[str], run: RunFolder, **options: Any) -> Any:

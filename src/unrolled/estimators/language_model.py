@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -202,7 +203,11 @@ class LanguageModel(Estimator):
 
 def _text_or_path(source: str) -> str | Path:
     """A text, or the path of a file or of standard input."""
-    return Path(source) if source == "-" or reading.is_file(source) else source
+    if source == "-" or reading.is_file(source):
+        return Path(source)
+    if re.fullmatch(r"\S+\.[A-Za-z]\w{0,4}", source):
+        note(f"there is no file {source}; it is taken for the text itself")
+    return source
 
 
 def _judged_part(folder: RunFolder) -> NDArray[Any]:

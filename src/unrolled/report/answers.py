@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from math import log
 
 from rich.cells import cell_len
@@ -125,6 +127,16 @@ class Surprises:
                 f"{name}{' ' * (width - cell_len(name))}  {bits:>6}  {bar:{BAR}}  {expected}".rstrip()
             )
         return "\n".join([*lines, *self._mean()])
+
+    def as_csv(self) -> str:
+        """A row a token: the token, its surprise in bits, the likeliest in its place with its probability."""
+        out = StringIO()
+        rows = csv.writer(out)
+        rows.writerow(["token", "bits", "expected", "probability"])
+        for token in self.tokens:
+            likeliest = token.expected[0] if token.expected else ("", "")
+            rows.writerow([token.token, token.surprise, *likeliest])
+        return out.getvalue()
 
     def _mean(self) -> Iterator[str]:
         bits = [token.surprise for token in self.tokens if token.surprise is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,12 @@ class Result(NamedTuple):
 
 
 def card(
-    name: str, config: Config, about: Card, facts: Sequence[tuple[str, str]], result: Result | None = None
+    name: str,
+    config: Config,
+    about: Card,
+    facts: Sequence[tuple[str, str]],
+    result: Result | None = None,
+    run: str = "",
 ) -> str:
     """The card of a model, in Markdown, with the header that model hubs read.
 
@@ -28,8 +34,9 @@ def card(
         about: what the task says of its models.
         facts: what is learned, from what and by what, as the box before the start says it.
         result: none where it is not known.
+        run: what commands call it; its name unless given.
     """
-    result = result or Result()
+    result, run = result or Result(), run or name
     told = [*facts, ("training", result.ending)] if result.ending else facts
     table = "\n".join(f"| {key} | {value} |" for key, value in told)
     cell = config.cell
@@ -50,13 +57,13 @@ tags: [unrolled, {cell}, {about.tag}]
 ## Use
 
 ```
-{about.commands.format(run=name)}
+{about.commands.format(run=shlex.quote(run))}
 ```
 
 ```python
 import unrolled
 
-{about.python.format(run=name)}
+{about.python.format(run=run)}
 ```
 
 ## Limits

@@ -54,11 +54,11 @@ class Answers:
     def __str__(self) -> str:
         if len(self.shown) == 1:
             order = np.argsort(-self.shares[0], kind="stable")
-            shares = [(str(self.classes[k]), float(self.shares[0, k])) for k in order]
+            shares = [(_name(self.classes[k]), float(self.shares[0, k])) for k in order]
             return table([(name, f"{share:.3f}", _bar(share)) for name, share in shares])
         sure = self.shares.max(1)
         rows = zip(self.labels, sure, self.shown, strict=True)
-        return table([(str(label), f"{share:.3f}", _short(one)) for label, share, one in rows])
+        return table([(_name(label), f"{share:.3f}", _short(one)) for label, share, one in rows])
 
     def as_data(self) -> list[dict[str, Any]]:
         """For each example its label and the probabilities by class."""
@@ -158,7 +158,7 @@ def _classes(confusion: Confusion) -> str:
     head = ("class", "examples", "precision", "recall", "F1")
     each = zip(confusion.precision, confusion.recall, confusion.f1, strict=True)
     rows = [
-        (str(name), f"{there:,}", *("" if isnan(x) else f"{x:.3f}" for x in of))
+        (_name(name), f"{there:,}", *("" if isnan(x) else f"{x:.3f}" for x in of))
         for name, there, of in zip(confusion.names, confusion.counts.sum(1).tolist(), each, strict=True)
     ]
     return table([head, *rows])
@@ -166,7 +166,7 @@ def _classes(confusion: Confusion) -> str:
 
 def _matrix(confusion: Confusion) -> str:
     """The matrix, or of many classes the pairs that are most often confused."""
-    names = [visible(str(name)) for name in confusion.names]
+    names = [_name(name) for name in confusion.names]
     if len(names) <= MANY:
         head = ("true \\ said", *(_cut(name, NAME) for name in names))
         cells = [[f"{count:,}" if count else "·" for count in row] for row in confusion.counts.tolist()]
@@ -181,6 +181,10 @@ def _matrix(confusion: Confusion) -> str:
     pairs = [divmod(int(cell), len(names)) for cell in order]
     rows = [(f"{wrong[i, j]:,}", f"{names[i]} taken for {names[j]}") for i, j in pairs if wrong[i, j]]
     return "most often confused\n" + table(rows) if rows else "none confused"
+
+
+def _name(label: Any) -> str:
+    return _short(str(label))
 
 
 def _bar(share: float) -> str:

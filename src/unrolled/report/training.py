@@ -137,11 +137,19 @@ class Display:
             self._say(said)
 
     def begin(
-        self, facts: Sequence[tuple[str, str]], terms: Terms = TOKENS, title: str = "unrolled train lm"
+        self,
+        facts: Sequence[tuple[str, str]],
+        terms: Terms = TOKENS,
+        title: str = "unrolled train lm",
+        seconds: float = 0.0,
     ) -> None:
-        """Shows the box: what is about to be trained, on what, how long, and where it is kept."""
+        """Shows the box: what is about to be trained, on what, how long, and where it is kept.
+
+        ``seconds`` is how long it has been trained before.
+        """
         self._stop()
-        self._started = self._shown = monotonic()
+        self._shown = monotonic()
+        self._started = self._shown - seconds
         self._terms = terms
         if self.quiet:
             return

@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, Streams, Tokenizer, Window
 from unrolled.data.corpus import PARTS, Source
-from unrolled.errors import DataError
+from unrolled.errors import DataError, note
 from unrolled.losses import cross_entropy
 from unrolled.metrics import bits, bits_per_character, perplexity
 from unrolled.tasks import baselines, lm, sampling
@@ -280,7 +280,7 @@ def _tensors(window: Window) -> tuple[Tensor, Tensor]:
 
 
 def _check_apart(sources: Sequence[Source]) -> None:
-    """Refuses a file that two parts have been given.
+    """Refuses a file that two parts have been given, or one part twice; says of a copy that it is one.
 
     Raises:
         DataError: naming it.
@@ -288,6 +288,11 @@ def _check_apart(sources: Sequence[Source]) -> None:
     seen: dict[str, Source] = {}
     for source in sources:
         other = seen.setdefault(source.sha256, source)
+        if other is not source and other.part == source.part:
+            if other.name == source.name:
+                fix = "Name it once: a text that stands twice would be learned and judged."
+                raise DataError(f"train lm: {source.name}", "be named once", "it twice", fix)
+            note(f"{source.name} is the same text as {other.name}; both are read")
         if other.part != source.part:
             raise DataError(
                 f"train lm: {source.name}",

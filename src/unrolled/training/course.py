@@ -77,7 +77,8 @@ class Course:
 
     def begin(self, display: Display) -> None:
         """Shows the box before the start."""
-        display.begin(self.facts(), self.task.terms, f"unrolled train {self.config.task}")
+        title, seconds = f"unrolled train {self.config.task}", self.learner.position.seconds
+        display.begin(self.facts(), self.task.terms, title, seconds)
 
     def _expected(self) -> str:
         """How long the training takes at the pace of a few updates on a copy."""

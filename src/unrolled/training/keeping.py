@@ -83,10 +83,12 @@ def load(folder: RunFolder) -> Kept:
         RunError: a file is missing, damaged, or of another run.
     """
     if not folder.model.exists():
-        raise RunError(
-            f"run: {folder.path}", "have weights", "none yet",
-            f"Train to the first evaluation: unrolled resume {folder.path}",
-        )  # fmt: skip
+        got, fix = "none yet", f"Train to the first evaluation: unrolled resume {folder.path}"
+        if folder.card.exists():
+            task = configs.load(folder.config).task
+            got = "none any more, and the training was at its end"
+            fix = f"Put model.safetensors back, or train anew: unrolled train {task} --config {folder.config}"
+        raise RunError(f"run: {folder.path}", "have weights", got, fix)
     weights, facts = checkpoint.read(folder.model, folder.covers)
     config = configs.load(folder.config)
     task = TASKS[config.task]
