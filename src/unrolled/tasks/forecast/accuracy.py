@@ -64,8 +64,8 @@ def owa(smapes: Sequence[Floats], mases: Sequence[Floats]) -> float:
     Shapes:
         each ``[E]``.
     """
-    ratios = [np.nanmean(ours) / np.nanmean(theirs) for ours, theirs in (smapes, mases)]
-    return float(np.mean(ratios))
+    ratios = [(mean(ours), mean(theirs)) for ours, theirs in (smapes, mases)]
+    return sum(ours / theirs if theirs > 0 else np.nan for ours, theirs in ratios) / 2
 
 
 def pinball(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
@@ -107,6 +107,11 @@ def widening(actual: Floats, quantiles: Floats, stated: Sequence[tuple[int, int,
         level = min(1.0, share * (1 + 1 / max(1, len(error))))
         factors.append(float(np.quantile(np.abs(error) / half, level)))
     return np.array(factors)
+
+
+def mean(values: Floats) -> float:
+    """The mean of what is known, NaN where nothing is."""
+    return float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
 
 
 def _mean(values: Floats) -> Floats:

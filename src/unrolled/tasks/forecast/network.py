@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.wirings import Dropouts, Features, ManyToMany, ManyToOne, Recurrence
@@ -109,6 +111,10 @@ class Forecaster(torch.nn.Module):
         steps = torch.arange(self.sizes.horizon, device=y.device)
         back = torch.stack([longest - p + steps % p for p in self.sizes.periods], -1)  # [H, periods]
         return taken(y[..., None], (origins[..., None] + back.flatten())).view(*origins.shape, *back.shape)
+
+    def stretched(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`intervals` of arrays."""
+        return self.intervals(torch.from_numpy(quantiles)).numpy()
 
     def intervals(self, quantiles: Tensor) -> Tensor:
         """Quantiles in rising order, each interval stretched as held-out values asked for.

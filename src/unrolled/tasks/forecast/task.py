@@ -17,7 +17,6 @@ from unrolled.tasks.base import (
     Card,
     Carried,
     Kept,
-    Measure,
     Row,
     Score,
     Step,
@@ -27,9 +26,9 @@ from unrolled.tasks.base import (
     parameters,
 )
 from unrolled.tasks.examples import Batch, ExamplesTask, OverExamples, Prepared, batch_of
-from unrolled.tasks.forecast import accuracy, reading, windows
+from unrolled.tasks.forecast import accuracy, judging, reading, windows
 from unrolled.tasks.forecast.ahead import called, foresee
-from unrolled.tasks.forecast.network import INTERVALS, MEDIAN, QUANTILES, Forecaster, Sizes, taken
+from unrolled.tasks.forecast.network import INTERVALS, QUANTILES, Forecaster, Sizes, taken
 from unrolled.tasks.forecast.reader import Reader
 from unrolled.wirings import Dropouts, Recurrence
 
@@ -40,18 +39,6 @@ ORIGINS = 32
 
 BY_HEART = 0.1
 """The pinball loss, in usual changes, at which a few windows count as learned by heart."""
-
-SHOWN = (0.8, 0.95)
-"""The intervals whose coverage stands in the result."""
-
-MEASURES = (
-    Measure("mase", "MASE"),
-    Measure("smape", "sMAPE\n%", ".2f"),
-    Measure("owa", "OWA"),
-    Measure("scaled_mse", "scaled\nMSE"),
-    Measure("scaled_mae", "scaled\nMAE"),
-    *(Measure(f"coverage_{share:.0%}"[:-1], f"within\n{share:.0%}", ".1%", higher=True) for share in SHOWN),
-)
 
 
 class Forecasting(ExamplesTask[Forecaster]):
@@ -72,8 +59,9 @@ class Forecasting(ExamplesTask[Forecaster]):
 
     def __init__(self, config: ForecastConfig, prepared: Prepared) -> None:
         super().__init__(config, prepared)
-        self.terms = Terms("step ahead", "pinball loss", "steps", MEASURES[0])
-        self.measures = MEASURES
+        self.terms = Terms("step ahead", "pinball loss", "steps", judging.MEASURES[0])
+        self.measures = judging.MEASURES
+        self._found: dict[str, float] | None = None
 
     @classmethod
     def prepare(
@@ -218,45 +206,26 @@ class Forecasting(ExamplesTask[Forecaster]):
         """
         answered = self.answered(model, part, to_stop, memoryless)
         if part == "valid":
-            rows, quantiles = _together(answered)
-            factors = accuracy.widening(self._scaled(part, rows), quantiles, INTERVALS)
+            rows, quantiles = judging.together(answered)
+            actual = judging.scaled(self.parts[part], rows, self.reader.log)
+            factors = accuracy.widening(actual, quantiles, INTERVALS)
             with torch.inference_mode():
                 model.widening.copy_(torch.from_numpy(factors))
-        stretched = [
-            (batch, model.intervals(torch.from_numpy(quantiles)).numpy()) for batch, quantiles in answered
-        ]
-        return self.score(part, stretched)
+        stretched = [(batch, model.stretched(quantiles)) for batch, quantiles in answered]
+        score = self.score(part, stretched)
+        if part == "test" and not memoryless:
+            self._found = score.values
+        return score
 
     def score(self, part: str, answered: list[tuple[Batch, Any]]) -> Score:
         """All measures; the best weights have the least MASE, or where the config says so the least loss."""
-        rows, quantiles = _together(answered)
-        loss = accuracy.pinball(self._scaled(part, rows), quantiles, QUANTILES)
-        level, scale = (self._column(part, name)[rows][:, None, None] for name in ("level", "scale"))
-        values = self.reader.values(level + scale * quantiles)
-        found = self._measured(part, rows, values[..., MEDIAN])
-        actual = self._column(part, "actual")[rows]
-        for low, high, share in INTERVALS:
-            if share in SHOWN:
-                covered = accuracy.coverage(actual, values[..., low], values[..., high])
-                found[f"coverage_{share:.0%}"[:-1]] = covered
-        choice = found["mase"] if self.config.choose == "score" and np.isfinite(found["mase"]) else None
-        return Score(loss, found, choice)
+        loss, found = judging.score(self.parts[part], *judging.together(answered), self.reader)
+        by_score = self.config.choose == "score" and np.isfinite(found["mase"])
+        return Score(loss, found, found["mase"] if by_score else None)
 
     def baselines(self) -> list[Row]:
-        """Last value, seasonal naive, drift and Naive2, on the test part."""
-        rows = np.arange(len(self._column("test", "level")))
-        remarks = {"seasonal naive": f"of {self.reader.season} steps", "Naive2": "of the M4 competition"}
-        return [
-            Row(
-                name,
-                {
-                    **dict.fromkeys((each.key for each in MEASURES), None),
-                    **self._measured("test", rows, self._column("test", name)),
-                },
-                remarks.get(name, ""),
-            )
-            for name in windows.BASELINES
-        ]
+        """Last value, seasonal naive, drift and Naive2; whether the best of them was beaten."""
+        return judging.baselines(self.parts["test"], self.reader.season, self._found)
 
     def watched(self) -> Watched:
         """A few windows, each foreseen from its end."""
@@ -273,37 +242,6 @@ class Forecasting(ExamplesTask[Forecaster]):
         """One window."""
         some = {name: column[:1] for name, column in self.parts["train"].items()}
         return self._objective(some), BY_HEART
-
-    def _scaled(self, part: str, rows: NDArray[np.int64]) -> Floats:
-        """What came, as the network says it."""
-        actual, level, scale = (self._column(part, name)[rows] for name in ("actual", "level", "scale"))
-        transformed = np.log(actual) if self.reader.log else actual
-        return (transformed - level[:, None]) / scale[:, None]
-
-    def _measured(self, part: str, rows: NDArray[np.int64], forecast: Floats) -> dict[str, float]:
-        """A point forecast in the measures that need no quantiles."""
-        actual, naive2, scale = (self._column(part, name)[rows] for name in ("actual", "Naive2", "mase"))
-        smapes = [accuracy.smape(actual, each) for each in (forecast, naive2)]
-        mases = [accuracy.mase(actual, each, scale) for each in (forecast, naive2)]
-        deviation = self._column(part, "deviation")[rows]
-        scaled = (actual - forecast) / np.where(deviation > 0, deviation, 1.0)[:, None]
-        return {
-            "mase": float(np.nanmean(mases[0])),
-            "smape": float(np.nanmean(smapes[0])),
-            "owa": accuracy.owa(smapes, mases),
-            "scaled_mse": float(np.nanmean(scaled**2)),
-            "scaled_mae": float(np.nanmean(np.abs(scaled))),
-        }
-
-    def _column(self, part: str, name: str) -> Floats:
-        column = self.parts[part][name]
-        assert isinstance(column, np.ndarray)
-        return column
-
-
-def _together(answered: list[tuple[Batch, Any]]) -> tuple[NDArray[np.int64], Floats]:
-    """The rows that were answered, and the answers."""
-    return np.concatenate([batch.rows for batch, _ in answered]), np.concatenate([one for _, one in answered])
 
 
 def _model(config: ForecastConfig, model: Forecaster, reader: Reader) -> list[tuple[str, str]]:

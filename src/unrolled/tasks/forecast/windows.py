@@ -14,6 +14,7 @@ from unrolled.data.ragged import Ragged
 from unrolled.data.series import Panel, Series
 from unrolled.errors import DataError
 from unrolled.tasks.forecast import accuracy, naive
+from unrolled.tasks.forecast.judging import BASELINES
 from unrolled.tasks.forecast.reader import Reader, Steps
 
 Floats = NDArray[np.float64]
@@ -23,8 +24,6 @@ MANY = 2000
 
 FEW = 30
 """Series below which a tenth of each chooses the weights, and not one horizon."""
-
-BASELINES = ("last value", "seasonal naive", "drift", "Naive2")
 
 
 @dataclass(frozen=True)
