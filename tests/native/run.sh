@@ -86,7 +86,7 @@ case $form in
         preload=$(for library in asan ubsan stdc++; do "$cxx" "-print-file-name=lib$library.so"; done)
         # Python itself leaks on exit by design.
         LD_PRELOAD=${preload//$'\n'/:} ASAN_OPTIONS=detect_leaks=0 UNROLLED_CORE=$work/core.so \
-            "$python" -m pytest -p tests.native.preload tests/battery/test_native{,_rows,_divisions}.py
+            "$python" -m pytest -p tests.native.preload tests/battery/test_native{,_rows,_divisions,_stretches}.py
         ;;
     tsan)
         cases divided
