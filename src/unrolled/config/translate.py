@@ -5,13 +5,14 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from unrolled.config.base import DROPOUTS, HOW_LONG, MACHINE, OPTIMISER, at_odds
-from unrolled.config.examples import KEEPING, MODEL, PARTS, ExamplesConfig
+from unrolled.config.examples import KEEPING, MODEL, PARTS
 from unrolled.config.field import Share, at_least
+from unrolled.config.tables import READING, TableConfig
 
 Tokens = Literal["word", "bpe", "char"]
 
 
-class TranslateConfig(ExamplesConfig, frozen=True, kw_only=True):
+class TranslateConfig(TableConfig, frozen=True, kw_only=True):
     """How an encoder and a decoder learn to make one text of another. Every field has a default.
 
     Units: durations in seconds; ``longest`` in words; ``warmup``, ``evaluate_every`` and ``teaching_pace`` in
@@ -28,8 +29,9 @@ class TranslateConfig(ExamplesConfig, frozen=True, kw_only=True):
 
     SECTIONS: ClassVar[dict[str, str]] = {
         "This file": "schema task",
-        "Data": f"sources encoding source_column target_column drop_missing longest {PARTS}",
-        "Texts as tokens": "tokens target_tokens lower vocabulary target_vocabulary rarest shared",
+        "Data": f"sources {READING} source_column target_column longest",
+        "Parts": PARTS,
+        "Texts as tokens": "tokens target_tokens lower vocabulary target_vocabulary min_count shared",
         "Model": f"{MODEL} embedding attention tied {DROPOUTS}",
         "Batches": "length batch",
         "How long": HOW_LONG,
@@ -48,7 +50,10 @@ class TranslateConfig(ExamplesConfig, frozen=True, kw_only=True):
     ] = ()
     source_column: Annotated[str, Meta(description="column to translate from; empty: the first")] = ""
     target_column: Annotated[str, Meta(description="column to translate into; empty: the second")] = ""
-    drop_missing: Annotated[bool, Meta(description="leave out pairs with an empty side")] = False
+    header: Annotated[
+        Literal["guess", "on", "off"],
+        Meta(description="whether the first line has the columns' names; guess: if one is asked for by name"),
+    ] = "guess"
     longest: Annotated[
         int, at_least(0, "words a side may have; longer pairs are left out everywhere; 0: any")
     ] = 0
@@ -60,7 +65,7 @@ class TranslateConfig(ExamplesConfig, frozen=True, kw_only=True):
     lower: Annotated[bool, Meta(description="small letters only; judged so too")] = False
     vocabulary: Annotated[int, at_least(0, "most entries of a side; 0: all of them, for bpe 8000")] = 0
     target_vocabulary: Annotated[int, at_least(0, "most entries of the target side; 0: as vocabulary")] = 0
-    rarest: Annotated[int, at_least(1, "times a word must be seen to be in the vocabulary")] = 2
+    min_count: Annotated[int, at_least(1, "times a word must be seen to be in the vocabulary")] = 2
     shared: Annotated[bool, Meta(description="one vocabulary, fitted on both sides")] = False
 
     hidden: Annotated[int, at_least(1, "hidden units of a layer")] = 256
@@ -86,8 +91,9 @@ class TranslateConfig(ExamplesConfig, frozen=True, kw_only=True):
     teaching_pace: Annotated[float, at_least(1, "updates over which that share falls")] = 10000.0
 
     metric: Annotated[
-        Literal["auto", "bleu", "exact"], Meta(description="what counts first; auto: exact for short targets")
-    ] = "auto"
+        Literal["guess", "bleu", "exact"],
+        Meta(description="what counts first; guess: exact where targets are single words"),
+    ] = "guess"
     beam: Annotated[int, at_least(1, "how many beginnings the result is searched with; 1: greedy")] = 5
     length_penalty: Annotated[float, at_least(0, "how much a beam favours longer targets")] = 0.6
     judged: Annotated[int, at_least(0, "held-out sources that are translated at an evaluation; 0: all")] = 400

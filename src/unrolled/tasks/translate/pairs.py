@@ -14,12 +14,15 @@ from unrolled.config.translate import TranslateConfig
 from unrolled.data import formats, given, parts, same
 from unrolled.data.formats import Options, parallel
 from unrolled.data.splits import PARTS
-from unrolled.data.tables import Places, Table, listed
+from unrolled.data.tables import Places, Table
 from unrolled.errors import DataError
 from unrolled.tasks.translate.texts import words
 
 SOURCE, TARGET = "source", "target"
 """What the two columns are called once they are found."""
+
+PARALLEL = "parallel"
+"""The format of two files whose lines go together: texts, and their translations."""
 
 
 @dataclass(frozen=True)
@@ -119,24 +122,31 @@ def texts_of(file: str, config: TranslateConfig) -> list[str]:
     Raises:
         DataError: a file that cannot be read, no such column, or an empty text.
     """
-    table = formats.read([file], options=Options(encoding=config.encoding))
+    table = formats.read([file], config.format, _options(config))
     return table.texts(config.source_column or next(iter(table.columns)))
 
 
 def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
     """The two columns, and those by which the pairs are split, from a table or two parallel files."""
-    options = Options(encoding=config.encoding)
+    options = _options(config)
     plain = [source for source in sources if not Path(source).is_dir() and not formats.kind_of(source)]
-    if len(sources) == len(plain) == 2:
+    if config.format == PARALLEL or (not config.format and len(sources) == len(plain) == 2):
         table = parallel.read(sources, options)
-        table = table.with_columns(dict(zip((SOURCE, TARGET), table.columns.values(), strict=True)))
-    elif len(plain) > 2:
-        fix = "Join the files of each language, or give tables whose names end in .tsv, .csv or .jsonl."
+    elif len(plain) > 2 and not config.format:
+        fix = "Join the files of each language, or say what they are: --format tsv."
         rule = "be two files, what is translated and its translations, or tables"
         raise DataError("train translate: the sources", rule, f"{len(plain)} plain files", fix)
     else:
-        table = formats.read(sources, options=options)
+        table = formats.read(sources, config.format, options)
     return _named(table, config)
+
+
+def _options(config: TranslateConfig) -> Options:
+    """How files are read: the first line is a pair as the others are, unless a column is asked for by name."""
+    asked = (config.source_column, config.target_column, config.split, config.group)
+    by_name = any(name and not name.isdecimal() for name in asked)
+    header = {"guess": None if by_name else False, "on": True, "off": False}[config.header]
+    return Options(config.encoding, header, config.names, config.delimiter)
 
 
 def _named(table: Table, config: TranslateConfig) -> Table:
@@ -145,7 +155,7 @@ def _named(table: Table, config: TranslateConfig) -> Table:
     if len(names) < 2:
         place = table.places.names[0].rpartition(":")[0] or "the data"
         fix = "Part the two sides by a tab, or give two files: unrolled train translate a.de a.en"
-        raise DataError(place, "have two columns, a text and its translation", listed(names), fix)
+        raise DataError(place, "have two columns, a text and its translation", "one", fix)
     source = table.name(config.source_column or names[0])
     others = [name for name in names if name != source]
     target = table.name(config.target_column or (names[1] if source != names[1] else others[0]))

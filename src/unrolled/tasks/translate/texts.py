@@ -64,7 +64,7 @@ class Side:
     lower: bool
 
     @classmethod
-    def fit(cls, tokens: str, texts: Iterable[str], vocabulary: int, rarest: int, lower: bool) -> Self:
+    def fit(cls, tokens: str, texts: Iterable[str], vocabulary: int, min_count: int, lower: bool) -> Self:
         """The side of such texts.
 
         Raises:
@@ -72,9 +72,9 @@ class Side:
             UnavailableError: byte pairs without the library for them.
         """
         spaced = [_spaced(text, tokens, lower) for text in texts]
-        if tokens == "word" and rarest > 1:
+        if tokens == "word" and min_count > 1:
             counts = Counter(word for text in spaced for word in text.split())
-            common = sum(count >= rarest for count in counts.values())
+            common = sum(count >= min_count for count in counts.values())
             vocabulary = min(vocabulary or common + 1, max(2, common + 1))
         return cls(tokenizers.fit(tokens, spaced, vocabulary), lower)
 
@@ -168,13 +168,13 @@ class Pair:
         """
         size, target_size = config.vocabulary, config.target_vocabulary or config.vocabulary
         if config.shared:
-            both = Side.fit(config.tokens, [*sources, *targets], size, config.rarest, config.lower)
+            both = Side.fit(config.tokens, [*sources, *targets], size, config.min_count, config.lower)
             source = target = both
         else:
-            source = Side.fit(config.tokens, sources, size, config.rarest, config.lower)
-            target = Side.fit(config.written, targets, target_size, config.rarest, config.lower)
+            source = Side.fit(config.tokens, sources, size, config.min_count, config.lower)
+            target = Side.fit(config.written, targets, target_size, config.min_count, config.lower)
         short = np.median([len(text.split()) for text in targets]) <= 1
-        metric = config.metric if config.metric != "auto" else "exact" if short else "bleu"
+        metric = config.metric if config.metric != "guess" else "exact" if short else "bleu"
         return cls(source, target, metric)
 
     @property
