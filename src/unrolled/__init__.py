@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         walkthrough,
     )
     from unrolled.errors import UnrolledError
-    from unrolled.estimators import LanguageModel, SequenceClassifier, Translator
+    from unrolled.estimators import LanguageModel, SequenceClassifier, SequenceTagger, Translator
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
     from unrolled.traces import Trace
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "LanguageModel",
     "SequenceClassifier",
+    "SequenceTagger",
     "Stream",
     "Tape",
     "Trace",
@@ -64,6 +65,7 @@ __all__ = [
 _HOMES = {
     "LanguageModel": "estimators",
     "SequenceClassifier": "estimators",
+    "SequenceTagger": "estimators",
     "Stream": "nn",
     "Tape": "tape",
     "Trace": "traces",

@@ -29,7 +29,7 @@ class TagConfig(TableConfig, frozen=True, kw_only=True):
     SECTIONS: ClassVar[dict[str, str]] = {
         "This file": "schema task",
         "Data": f"sources {READING}",
-        "Columns": "kind words label features sequence time",
+        "Columns": "kind words label features sequence time normalise",
         "Parts": PARTS,
         "Words": "lower vocabulary min_count embedding word_dropout",
         "Characters of words": "characters character_embedding character_hidden",
@@ -53,6 +53,11 @@ class TagConfig(TableConfig, frozen=True, kw_only=True):
         str, Meta(description="column that says which rows make a sequence; none: a file is one")
     ] = ""
     time: Annotated[str, Meta(description="column that orders the rows; none: as they stand")] = ""
+
+    normalise: Annotated[
+        Literal["train", "sequence"],
+        Meta(description="measurements by mean and scale of the train part, or of each whole sequence"),
+    ] = "train"
 
     lower: Annotated[bool, Meta(description="words read capitals as small letters; characters never")] = True
     vocabulary: Annotated[int, at_least(0, "most different words; 0: all of them")] = 0

@@ -11,12 +11,14 @@ from unrolled import config as configs
 from unrolled.estimators.base import Estimator
 from unrolled.estimators.classifier import SequenceClassifier
 from unrolled.estimators.language_model import LanguageModel
+from unrolled.estimators.tagger import SequenceTagger
 from unrolled.estimators.translator import Translator
 from unrolled.training.run_folder import RunFolder
 
 ESTIMATORS: dict[str, type[Estimator]] = {
     "classify": SequenceClassifier,
     "lm": LanguageModel,
+    "tag": SequenceTagger,
     "translate": Translator,
 }
 """By the name of the task."""
@@ -31,4 +33,12 @@ def load(run: str | Path = "last") -> Any:
     return ESTIMATORS[configs.load(RunFolder.open(run).config).task].load(run)
 
 
-__all__ = ["ESTIMATORS", "Estimator", "LanguageModel", "SequenceClassifier", "Translator", "load"]
+__all__ = [
+    "ESTIMATORS",
+    "Estimator",
+    "LanguageModel",
+    "SequenceClassifier",
+    "SequenceTagger",
+    "Translator",
+    "load",
+]

@@ -5,9 +5,11 @@ words.py     what turns words into numbers; frames.py, measurements
 network.py   the network of a config, and what it reads of a batch
 task.py      the task as a training sees it
 scoring.py   how good labels are; baselines.py, what needs no network
-mistakes.py  what a model gets wrong, in context
+judging.py   all that there is to say of a model's labels, and its mistakes in context
+using.py     labels from a trained model; lines.py, what it is given on a command line
 """
 
+from unrolled.tasks.tag.judging import Judged
 from unrolled.tasks.tag.task import Tagging
 
-__all__ = ["Tagging"]
+__all__ = ["Judged", "Tagging"]

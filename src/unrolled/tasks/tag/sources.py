@@ -123,7 +123,7 @@ def classes(tables: Mapping[str, Table], step: str) -> tuple[Labels, list[str]]:
     counts = {part: Counter(chain.from_iterable(labels_of(table))) for part, table in tables.items()}
     Labels(counts["train"])
     remarks: list[str] = []
-    for part in ("valid", "test"):
+    for part in [part for part in counts if part != "train"]:
         unseen = [label for label in counts[part] if label not in counts["train"]]
         steps = sum(counts[part][label] for label in unseen)
         for label in unseen:

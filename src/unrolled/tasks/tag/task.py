@@ -17,8 +17,9 @@ from unrolled.data.report import DataReport
 from unrolled.data.tables import Table, listed
 from unrolled.tasks.base import Card, Carried, Kept, Row, Score, Step, Terms, Watched, parameters
 from unrolled.tasks.examples import Batch, Examples, ExamplesTask, Prepared
-from unrolled.tasks.tag import baselines, network, scoring, using
+from unrolled.tasks.tag import baselines, judging, network, scoring, using
 from unrolled.tasks.tag.frames import Frames
+from unrolled.tasks.tag.judging import Judged
 from unrolled.tasks.tag.network import Reader
 from unrolled.tasks.tag.scoring import Tagged
 from unrolled.tasks.tag.sources import classes, parted
@@ -29,6 +30,9 @@ USES = {"train": "learn from", "valid": "choose the best weights", "test": "judg
 
 FORMS = "forms"
 """The part that has every different word once; batches have the numbers of its rows."""
+
+PLACES = "places"
+"""The part that has the place of each example that is judged."""
 
 WATCHED = 128
 """Steps of the sequence on which gradients are looked at, at most."""
@@ -90,6 +94,9 @@ class Tagging(ExamplesTask[ManyToMany]):
         report = DataReport.of(tables, "x", "label", gaps=True).data()
         report |= {"problems": [], "remarks": [*report["remarks"], *remarks]}
         parts: dict[str, Examples] = {}
+        if "test" in tables:
+            table = tables["test"]
+            parts[PLACES] = {"test": Ragged.of_texts(table.where(row) for row in range(len(table)))}
         if columns.kind == "frames":
             reader: Reader = Frames.fit(config, columns, tables, labels)
             for part, table in tables.items():
@@ -187,6 +194,20 @@ class Tagging(ExamplesTask[ManyToMany]):
         values = scoring.values(tagged.found, _column(self.parts[part], "y"), self.reader.classes)
         choice = SMALL * nats - values[self.measures[0].key] if self.config.choose == "score" else None
         return Score(nats, {**values, "nats": nats}, choice)
+
+    def judged(self, model: ManyToMany) -> Judged:
+        """All that there is to say of the labels of what is judged."""
+        test, forms = self.parts["test"], self.parts.get(FORMS)
+        x, places = _column(test, "x"), _column(self.parts[PLACES], "test").texts()
+        kept = Kept(model, self.reader, self.config, {})
+        if forms is None:
+            return judging.judge(
+                self.reader.classes, _column(test, "y"), using.shares(kept, x, None), places.__getitem__
+            )
+        texts = _column(forms, "text").texts()
+        words = [[texts[form] for form in sentence] for sentence in x]
+        shares = using.shares(kept, x, forms)
+        return judging.judge(self.reader.classes, _column(test, "y"), shares, places.__getitem__, words)
 
     def baselines(self) -> list[Row]:
         """The most frequent label; that of each word, or a logistic regression of each frame."""
