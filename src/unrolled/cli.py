@@ -281,7 +281,8 @@ def as_python(
 def show(result: Any, as_data: bool) -> None:
     """Prints what a verb gave; text that comes in pieces, as it comes."""
     if as_data:
-        click.echo(msgspec.json.encode(result, enc_hook=lambda made: made.as_data()))
+        data = result.as_data() if hasattr(result, "as_data") else result
+        click.echo(msgspec.json.encode(data, enc_hook=lambda made: made.as_data()))
     elif isinstance(result, Iterator):
         write(result)
     else:
