@@ -70,7 +70,7 @@ def test_without_a_terminal_there_are_whole_plain_lines(plain: Screen):
     assert re.search(r"25 +0\.50 +2\.1000 +2\.0000 +2\.8854 +0:00  best\n", said)
 
 
-@pytest.mark.parametrize("unit", ["token", "word"])
+@pytest.mark.parametrize("unit", ["token", "word", "example of many words"])
 def test_headings_say_of_what_the_losses_are(plain: Screen, unit: str):
     heads = [f"nats a {unit}", f"bits a {unit}"]
     terms = dataclasses.replace(TOKENS, loss=heads[0], shown=Measure("bits", heads[1], ".4f"))

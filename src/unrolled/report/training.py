@@ -36,8 +36,11 @@ WIDEST = 100
 BAR = 20
 """Columns of the longest bar of the result."""
 
-ROW = "{:>10}{:>9}{:>14}{:>14}{:>14}{:>10}  "
+ROW = "{:>10}{:>9}{:>{wide}}{:>{wide}}{:>{wide}}{:>10}  "
 """An evaluation: update, epoch, loss in training, held out, the measure of the held-out part, time."""
+
+WIDE = 14
+"""Columns of a loss in it, unless its heading needs more."""
 
 HEAD = ("update", "epoch", "training", "held out", "held out", "time")
 
@@ -187,18 +190,21 @@ class Display:
         """Adds a row of losses."""
         if self.quiet:
             return
+        terms = self._terms
+        wide = max(WIDE, *(len(heading) + 2 for heading in (terms.loss, terms.shown.heading)))
         if not self._has_head:
-            terms = self._terms
             per = ("", "", terms.loss, terms.loss, terms.shown.heading, "")
-            self._say(Text("\n".join(ROW.format(*names).rstrip() for names in (HEAD, per)), "dim"))
+            heads = (ROW.format(*names, wide=wide).rstrip() for names in (HEAD, per))
+            self._say(Text("\n".join(heads), "dim"))
             self._has_head = True
         row = ROW.format(
             f"{e.update:,}",
             f"{e.epoch:.2f}",
             f"{e.train_loss:.4f}",
             f"{e.valid_loss:.4f}",
-            format(e.measure, self._terms.shown.form),
+            format(e.measure, terms.shown.form),
             clock(monotonic() - self._started),
+            wide=wide,
         )
         self._say(Text.assemble(row, ("best", "green")) if e.best else row.rstrip())
 
