@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
+import pandas  # pyright: ignore[reportMissingTypeStubs]
 import polars
 import pytest
 import torch
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.base import clone, is_classifier  # pyright: ignore[reportMissingTypeStubs]
+from sklearn.model_selection import (  # pyright: ignore[reportMissingTypeStubs]
+    GridSearchCV,
+    cross_val_score,
+)
 
 import unrolled
 from unrolled import SequenceClassifier
@@ -80,7 +83,8 @@ def test_the_same_seed_gives_the_same_model():
 def test_scikit_learns_tools_take_it():
     model = SequenceClassifier(**SMALL, epochs=3.0, learning_rate=0.02)
     assert is_classifier(model)
-    assert clone(model).get_params() == model.get_params()
+    copy: Any = clone(model)
+    assert copy.get_params() == model.get_params()
     search = GridSearchCV(model, {"hidden": [4, 8]}, cv=2).fit(TEXTS, LABELS)
     assert search.best_params_["hidden"] in (4, 8)
     assert search.predict(["good"]).shape == (1,)
@@ -144,20 +148,22 @@ def test_what_cannot_be_answered_is_said(fitted: SequenceClassifier):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tmp_path_factory.mktemp("runs")
     lines = [f"{text},{'no' if label else 'yes'}" for text, label in zip(TEXTS, LABELS, strict=True)]
     (place / "a.csv").write_text("\n".join(["review,bad", *lines]) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNROLLED_RUNS", str(place))
-        outcome = unrolled.train("classify", place / "a.csv", label="bad", quiet=True, name="made", **QUICK)
+        outcome: Any = unrolled.train(
+            "classify", place / "a.csv", label="bad", quiet=True, name="made", **QUICK
+        )
     assert outcome.rows[0].values["accuracy"] == 1
     names = [row.name for row in outcome.rows]
     assert names == ["this model", "most frequent class", "bag of words", "bag of characters"]
-    return place / "made"
+    return str(place / "made")
 
 
-def test_a_run_is_judged_on_its_own_part_and_on_files(run: Path, tmp_path: Path):
+def test_a_run_is_judged_on_its_own_part_and_on_files(run: str, tmp_path: Path):
     own = unrolled.evaluate(run).as_data()
     assert own["accuracy"] == 1
     (tmp_path / "b.tsv").write_text("review\tbad\ngood\tno\nso good\tyes\n")
@@ -178,7 +184,7 @@ def test_a_run_is_judged_on_its_own_part_and_on_files(run: Path, tmp_path: Path)
         ("review\tbad\n\tno\n", 'line 2, column "review" must hold text'),
     ],
 )
-def test_files_that_cannot_be_judged_are_refused(text: str, said: str, run: Path, tmp_path: Path):
+def test_files_that_cannot_be_judged_are_refused(text: str, said: str, run: str, tmp_path: Path):
     (tmp_path / "b.tsv").write_text(text)
     with pytest.raises(DataError) as caught:
         unrolled.evaluate(run, str(tmp_path / "b.tsv"))
@@ -194,13 +200,13 @@ def test_files_that_cannot_be_judged_are_refused(text: str, said: str, run: Path
         ("b.jsonl", '{"review": "good"}\n{"review": "so bad"}\n'),
     ],
 )
-def test_what_is_predicted_of_files(name: str, text: str, run: Path, tmp_path: Path):
+def test_what_is_predicted_of_files(name: str, text: str, run: str, tmp_path: Path):
     (tmp_path / name).write_text(text)
     made = unrolled.predict(run, str(tmp_path / name))
     assert [(one["example"], one["label"]) for one in made.as_data()] == [("good", "no"), ("so bad", "yes")]
 
 
-def test_what_is_predicted_of_a_value_and_refused(run: Path, tmp_path: Path):
+def test_what_is_predicted_of_a_value_and_refused(run: str, tmp_path: Path):
     assert unrolled.predict(run, "good").labels == ["no"]
     (tmp_path / "b.txt").write_text("good\n\nbad\n")
     with pytest.raises(DataError, match='line 2, column "review" must hold text; got nothing'):
@@ -214,7 +220,7 @@ def test_a_run_of_numbers_takes_typed_ones(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
     x, y = sequences()
     np.savez(tmp_path / "a.npz", x=np.concatenate(x), starts=np.cumsum([0, *map(len, x)]), y=np.array(y))
-    outcome = unrolled.train("classify", tmp_path / "a.npz", quiet=True, name="numbers", **QUICK)
+    outcome: Any = unrolled.train("classify", tmp_path / "a.npz", quiet=True, name="numbers", **QUICK)
     assert [row.name for row in outcome.rows][1:] == ["most frequent class", "summaries"]
     assert unrolled.predict("numbers", "0,1,2,3").labels == ["a"]
     assert RunFolder.open("numbers").reader.exists()

@@ -1,8 +1,10 @@
 """Judging a classifier, beside scikit-learn; and what needs no network."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from sklearn import metrics as theirs
+from sklearn import metrics as theirs  # pyright: ignore[reportMissingTypeStubs]
 
 from unrolled.data.ragged import Ragged
 from unrolled.tasks.classify import baselines, judging
@@ -14,7 +16,8 @@ def test_measures_are_those_of_scikit_learn(seed: int):
     random = np.random.default_rng(seed)
     truth, said = random.integers(0, 4, 50), random.integers(0, 4, 50)
     found = Confusion.of("abcd", truth, said)
-    p, r, f, _ = theirs.precision_recall_fscore_support(truth, said, zero_division=0)
+    each: Any = theirs.precision_recall_fscore_support
+    p, r, f, _ = each(truth, said, zero_division=0)
     np.testing.assert_allclose([found.precision, found.recall, found.f1], [p, r, f])
     assert found.accuracy == pytest.approx(theirs.accuracy_score(truth, said))
     assert found.macro_f1 == pytest.approx(theirs.f1_score(truth, said, average="macro"))

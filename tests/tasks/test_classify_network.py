@@ -82,7 +82,8 @@ def test_without_memory_the_last_state_is_the_mean_of_all_steps():
 
 @pytest.mark.parametrize("fields", [{}, {"read": "attention"}, {"bidirectional": True}], ids=str)
 def test_probabilities_do_not_depend_on_what_is_beside(fields: Any, monkeypatch: pytest.MonkeyPatch):
-    config = ClassifyConfig(**{"hidden": 5, "bidirectional": False, **fields})
+    options: dict[str, Any] = {"hidden": 5, "bidirectional": False, **fields}
+    config = ClassifyConfig(**options)
     model = network.build(config, sensors())
     random = np.random.default_rng(0)
     x = Ragged.of([random.normal(size=(int(n), 2)) for n in random.integers(1, 60, 23)])
