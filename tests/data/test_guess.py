@@ -27,7 +27,7 @@ def named(**columns: list) -> Table:
             "classify text",
             {"text": "review", "label": "stars"},
         ),
-        (named(words=[["a"], ["b"]], tags=[["X"], ["Y"]]), "tag words", {"words": "words", "tags": "tags"}),
+        (named(words=[["a"], ["b"]], tags=[["X"], ["Y"]]), "tag words", {"words": "words", "label": "tags"}),
         (
             named(en=["a cat", "a dog sits"], fr=["un chat", "un chien assis"]),
             "translate",
@@ -109,7 +109,7 @@ def test_it_says_what_why_and_how_to_say_otherwise(tmp_path: Path):
         ("japanese-vowels/JapaneseVowels_TRAIN.ts.gz", "classify sensors", {}),
         ("basic-motions/BasicMotions_TRAIN.ts", "classify sensors", {}),
         ("conll2000/test.txt.gz", "tag words", {}),
-        ("ud-english-atis/en_atis-ud-dev.conllu", "tag words", {"words": "form", "tags": "upos"}),
+        ("ud-english-atis/en_atis-ud-dev.conllu", "tag words", {"words": "form", "label": "upos"}),
         ("occupancy/datatest.txt", "tag frames", {"label": "Occupancy", "time": "date"}),
         ("gesture-phase/a1_raw.csv", "tag frames", {"label": "phase"}),
         ("gesture-phase", "tag frames", {"label": "phase"}),

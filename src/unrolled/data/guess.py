@@ -97,7 +97,7 @@ def of_table(table: Table, name: str = "the data") -> Guess:
         return _of_sequences(table, x, name)
     words, tags = _named(table, "words"), _named(table, "tags")
     if words and tags:
-        return _made("tag", "words", {"words": words, "tags": tags}, "each row has words and their tags.")
+        return _made("tag", "words", {"words": words, "label": tags}, "each row has words and their tags.")
     texts, labels = texts_of(table), labels_of(table)
     numbers = [column for column in features.numeric(table, Roles()) if column not in labels[:1]]
     if len(numbers) >= MANY:
@@ -121,7 +121,7 @@ def _of_folder(folder: Path, options: Options) -> Guess:
 
 
 def _of_words(kind: str) -> Guess:
-    columns = {"words": "form", "tags": "upos"} if kind == "conllu" else {}
+    columns = {"words": "form", "label": "upos"} if kind == "conllu" else {}
     return _made("tag", "words", columns, "it has a word a line, with its tags in columns.")
 
 
