@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self, final
 
 import torch
-from torch import Tensor, nn
+from msgspec import structs
 from torch.nn.functional import cross_entropy
 
 from unrolled.data import formats, given, reading
@@ -18,7 +18,7 @@ from unrolled.tasks.translate import Alignment, Judge, Search, Translating, alig
 from unrolled.traces import Trace
 from unrolled.tracing import trace
 from unrolled.training.run_folder import RunFolder
-from unrolled.wirings import EncoderDecoder, Written
+from unrolled.wirings import Written
 
 WORST = 10
 """Mistakes that a judgement shows."""
@@ -54,7 +54,8 @@ class Translator(Estimator):
             KeyboardInterrupt: Ctrl-C or SIGTERM came; what was best until then can be used, if there was time
                 to judge any.
         """
-        return self._fit(self.config, (sources, targets), verbose)
+        config = structs.replace(self.config, memoryless=False)  # where nothing is judged, nor is a twin
+        return self._fit(config, (sources, targets), verbose)
 
     def predict(self, sources: Any) -> list[str]:
         """The translation of each text.
@@ -105,7 +106,8 @@ class Translator(Estimator):
         y = torch.tensor(target_side.ids(self.predict([source]))[0].tolist())
         told = torch.cat([torch.tensor([target_side.begin]), y[:-1]])[:, None]
         ids = torch.tensor(x[0].tolist())[:, None]
-        traced = trace(_Reading(kept.model, told), ids, loss=lambda logits: cross_entropy(logits[:, 0], y))
+        traced = trace(kept.model, (ids, told), loss=lambda logits: cross_entropy(logits[:, 0], y))
+        traced = _encoder_of(traced, kept.config.layers * (2 if kept.config.bidirectional else 1))
         traced.facts |= {"tokens": [source_side.names(x[0])], "seed": seed}
         return traced
 
@@ -191,15 +193,11 @@ class Translator(Estimator):
         return Tags(estimator_type=None, target_tags=TargetTags(required=True), input_tags=reads)
 
 
-@final
-class _Reading(nn.Module):
-    """An encoder, whose output is what its decoder makes of it: a trace shows the source's steps alone."""
-
-    def __init__(self, model: EncoderDecoder, told: Tensor) -> None:
-        super().__init__()
-        self.inputs, self.encoder = model.inputs, model.encoder
-        self._whole = (model, told)  # in a tuple, so that the decoder is none of its modules
-
-    def forward(self, source: Tensor) -> Tensor:
-        model, told = self._whole
-        return model(source, told)
+def _encoder_of(whole: Trace, layers: int) -> Trace:
+    """The trace of the first ``layers`` layers: those of the decoder have other steps."""
+    abouts = whole.facts["layers"][:layers]
+    names = {about["name"] for about in abouts}
+    arrays = {
+        name: array for name, array in whole.arrays.items() if "/" not in name or name.split("/")[0] in names
+    }
+    return Trace(arrays, whole.facts | {"layers": abouts})

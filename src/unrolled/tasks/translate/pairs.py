@@ -142,7 +142,7 @@ def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
 
 
 def _options(config: TranslateConfig) -> Options:
-    """How files are read: the first line is a pair as the others are, unless a column is asked for by name."""
+    """How files are read: the first line is a pair as others are, unless a column is asked for by name."""
     asked = (config.source_column, config.target_column, config.split, config.group)
     by_name = any(name and not name.isdecimal() for name in asked)
     header = {"guess": None if by_name else False, "on": True, "off": False}[config.header]
