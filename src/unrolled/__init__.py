@@ -24,7 +24,13 @@ if TYPE_CHECKING:
         walkthrough,
     )
     from unrolled.errors import UnrolledError
-    from unrolled.estimators import LanguageModel, SequenceClassifier, SequenceTagger, Translator
+    from unrolled.estimators import (
+        Forecaster,
+        LanguageModel,
+        SequenceClassifier,
+        SequenceTagger,
+        Translator,
+    )
     from unrolled.nn import Stream, convert
     from unrolled.tape import Tape
     from unrolled.traces import Trace
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Forecaster",
     "LanguageModel",
     "SequenceClassifier",
     "SequenceTagger",
@@ -63,6 +70,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Forecaster": "estimators",
     "LanguageModel": "estimators",
     "SequenceClassifier": "estimators",
     "SequenceTagger": "estimators",

@@ -33,6 +33,9 @@ LONGER = {"1 day": 365, "1 hour": 168, "30 minutes": 336, "15 minutes": 672}
 CLEAR = 0.3
 """The autocorrelation from where on a season is taken for one."""
 
+NEAR = 0.8
+"""The share of the highest autocorrelation from where on a shorter season is preferred."""
+
 LOOKED_AT = 50
 """Series whose autocorrelation is looked at."""
 
@@ -84,12 +87,12 @@ def of_values(series: Sequence[Floats]) -> int:
         return 1
     longest = min(MOST, int(np.median([len(values) for values in some])) // 3)
     found = np.mean([autocorrelation(np.diff(values), longest) for values in some], axis=0)
-    inner = found[2:-1]
-    peaks = 2 + np.flatnonzero((inner >= found[1:-2]) & (inner >= found[3:]) & (inner > CLEAR))
-    if not len(peaks):
+    least = np.minimum.accumulate(found)  # a season is where the series comes back to itself
+    back = np.flatnonzero((found > CLEAR) & (least < found / 2))
+    if not len(back):
         return 1
-    high = found[peaks] > 0.8 * found[peaks].max()
-    return int(peaks[high][0])
+    first = int(back[found[back] > NEAR * found[back].max()][0])
+    return first + int(found[first : first + first // 4 + 1].argmax())
 
 
 def calendar(times: NDArray[Any], step: str) -> Floats:

@@ -219,7 +219,8 @@ def _one(
 ) -> tuple[Series, str, list[str]]:
     """A series of rows, its step, and what is remarked."""
     remarks: list[str] = []
-    numbers = {name: _zeros(name, values, columns, remarks) for name, values in numbers.items()}
+    ahead = {name: values for name, values in numbers.items() if name in columns.future}
+    numbers = {name: _zeros(name, values, columns, remarks) for name, values in numbers.items()} | ahead
     known = np.flatnonzero(~np.isnan(numbers[target]))
     if not len(known):
         place = of.table.where(int(of.rows[0]), target)
@@ -307,7 +308,7 @@ def _zeros(name: str, values: Floats, columns: Columns, remarks: list[str]) -> F
         ends = np.zeros_like(zero)
         ends[: int(np.argmin(zero))] = True
         ends[len(zero) - int(np.argmin(zero[::-1])) :] = True
-        if zero.all() or (zero & ~ends).any() or others.min() <= TINY * np.median(others):
+        if len(np.unique(others)) <= 2 or (zero & ~ends).any() or others.min() <= TINY * np.median(others):
             return values
         where = "the last" if ends[-1] and not ends[0] else "the first" if not ends[-1] else "both ends'"
         count = f"{where} {int(zero.sum())} values"

@@ -10,6 +10,7 @@ from typing import Any
 from unrolled import config as configs
 from unrolled.estimators.base import Estimator
 from unrolled.estimators.classifier import SequenceClassifier
+from unrolled.estimators.forecaster import Forecaster
 from unrolled.estimators.language_model import LanguageModel
 from unrolled.estimators.tagger import SequenceTagger
 from unrolled.estimators.translator import Translator
@@ -17,6 +18,7 @@ from unrolled.training.run_folder import RunFolder
 
 ESTIMATORS: dict[str, type[Estimator]] = {
     "classify": SequenceClassifier,
+    "forecast": Forecaster,
     "lm": LanguageModel,
     "tag": SequenceTagger,
     "translate": Translator,
@@ -36,6 +38,7 @@ def load(run: str | Path = "last") -> Any:
 __all__ = [
     "ESTIMATORS",
     "Estimator",
+    "Forecaster",
     "LanguageModel",
     "SequenceClassifier",
     "SequenceTagger",

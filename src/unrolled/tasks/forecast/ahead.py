@@ -37,8 +37,7 @@ def foresee(model: Forecaster, reader: Reader, panel: Sequence[Series]) -> Float
         DataError: a series without values enough, or one without a logarithm where these are foreseen.
     """
     for one in panel:
-        if len(one) < 2:
-            raise DataError(one.name, "have at least 2 steps", len(one), "Give more of its past.")
+        _check(one, reader)
     steps = [reader.steps(one, len(one)) for one in panel]
     origins = [(number, len(one) - 1) for number, one in enumerate(panel)]
     examples = windows.windows(steps, origins, reader)
@@ -52,3 +51,17 @@ def foresee(model: Forecaster, reader: Reader, panel: Sequence[Series]) -> Float
     level = np.array([one.y[-1] for one in steps])[:, None, None]
     scale = np.array([one.scale for one in steps])[:, None, None]
     return reader.values(level + scale * np.concatenate(made))
+
+
+def _check(one: Series, reader: Reader) -> None:
+    """Holds a series to what a forecast needs of it.
+
+    Raises:
+        DataError: fewer than two values, or covariates that are not known as far as the horizon.
+    """
+    if len(one) < 2:
+        raise DataError(one.name, "have at least 2 steps", len(one), "Give more of its past.")
+    known, names = len(one.future) - len(one), ", ".join(reader.columns.future)
+    if names and known < reader.horizon:
+        fix = f"Add rows with {names} and without a {' or '.join(reader.columns.target)}."
+        raise DataError(one.name, f"have {reader.horizon} rows more that tell {names} ahead", known, fix)

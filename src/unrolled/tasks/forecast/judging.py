@@ -81,7 +81,7 @@ def baselines(examples: Examples, season: int, ours: Mapping[str, float] | None)
     """The naive forecasts of a part; the best of them says so where it is not beaten by ``ours``."""
     rows = np.arange(len(column(examples, "level")))
     found = {name: measured(examples, rows, column(examples, name)) for name in BASELINES}
-    remarks = {"seasonal naive": f"of {season} steps", "Naive2": "of the M4 competition"}
+    remarks = {"seasonal naive": f"of {season} step{'s' * (season > 1)}", "Naive2": "of the M4 competition"}
     best = min(BASELINES, key=lambda name: found[name]["mase"])
     said = verdict(ours["mase"], found[best]["mase"]) if ours else ""
     remarks[best] = "; ".join(filter(None, [remarks.get(best, ""), said]))

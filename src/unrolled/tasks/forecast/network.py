@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -142,10 +144,13 @@ class _Member(torch.nn.Module):
         wiring = ManyToMany if sizes.every else ManyToOne
         outputs = sizes.horizon * sizes.context
         self.reader = wiring(Features(sizes.inputs), recurrence, outputs, dropouts=dropouts)
+        last = torch.nn.Linear(sizes.readout, len(QUANTILES))
+        torch.nn.init.zeros_(last.weight)  # it begins as the naive forecast, as far off as that usually is
+        last.bias.data.copy_(usual(QUANTILES))
         self.readout = torch.nn.Sequential(
             torch.nn.Linear(sizes.context + len(sizes.periods) + sizes.ahead, sizes.readout),
             torch.nn.Tanh(),
-            torch.nn.Linear(sizes.readout, len(QUANTILES)),
+            last,
         )
 
     def forward(
@@ -156,6 +161,11 @@ class _Member(torch.nn.Module):
         found = taken(found, origins[..., None]) if self.sizes.every else found[None]
         context = found.reshape(*beside.shape[:3], self.sizes.context)
         return self.readout(torch.cat([context, beside], -1))
+
+
+def usual(levels: Sequence[float]) -> Tensor:
+    """The quantiles of errors whose mean size is 1, as Laplace distributed."""
+    return torch.tensor([log(2 * q) if q < 0.5 else -log(2 - 2 * q) for q in levels])
 
 
 def taken(values: Tensor, places: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ FAR = 10.0
 POSITIVE = 0.02
 """The share of a series' median above which all its values are, where ratios are foreseen."""
 
+STILL = 1e-6
+"""The share of its values that a series counts as changing by where it does not change at all."""
+
 TRIED = 40
 """Origins at which naive forecasts are compared, to choose which one is corrected."""
 
@@ -229,13 +232,10 @@ def _before(z: Floats, season: int, count: int) -> Floats:
 
 
 def _scale(values: Floats, period: int) -> float:
-    """The mean change over the period, or from step to step, or 1 where nothing changes."""
-    for lag in (period, 1):
-        if len(values) > lag:
-            scale = float(np.abs(values[lag:] - values[:-lag]).mean())
-            if scale > 1e-9 * max(1e-30, float(np.abs(values).max())):
-                return scale
-    return 1.0
+    """The mean change over the period, or from step to step, or next to nothing where nothing changes."""
+    least = STILL * max(1.0, float(np.abs(values).max()))
+    scales = [float(np.abs(values[lag:] - values[:-lag]).mean()) for lag in (period, 1) if len(values) > lag]
+    return next((scale for scale in scales if scale > least), least)
 
 
 def _rolling(z: Floats, window: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from unrolled.data.formats import Options
 from unrolled.data.ragged import Ragged
 from unrolled.data.series import Columns, Panel
 from unrolled.data.tables import Table
+from unrolled.errors import DataError
+from unrolled.tasks.forecast.reader import Reader
 
 
 def read(sources: Sequence[str | Path], config: ForecastConfig) -> Panel:
@@ -22,13 +25,35 @@ def read(sources: Sequence[str | Path], config: ForecastConfig) -> Panel:
     Raises:
         DataError: they cannot be read, or something is missing in them.
     """
-    header = {"guess": None, "on": True, "off": False}[config.header]
-    options = Options(config.encoding, header, config.names, config.delimiter)
-    return series.read(formats.read(sources, config.format, options), columns_of(config))
+    return series.read(_table(sources, config), columns_of(config))
 
 
-def panel_of(data: Any, config: ForecastConfig) -> Panel:
+def read_as(sources: Sequence[str | Path], config: ForecastConfig, reader: Reader) -> Panel:
+    """The series of files, with the columns that a model learned from.
+
+    Raises:
+        DataError: they cannot be read, have not those columns, or another step.
+    """
+    return checked(series.read(_table(sources, config), _as_learned(reader, config)), reader)
+
+
+def checked(panel: Panel, reader: Reader) -> Panel:
+    """The same series.
+
+    Raises:
+        DataError: their times are another step apart than in training, or they have none.
+    """
+    if panel.step != reader.step:
+        rule = f"have a step of {reader.step}" if reader.step else "have no times"
+        fix = "Train a model of such series: unrolled train forecast FILE."
+        raise DataError("the series", f"{rule}, as in training", panel.step or "no times", fix)
+    return panel
+
+
+def panel_of(data: Any, config: ForecastConfig, reader: Reader | None = None) -> Panel:
     """Series that Python holds: one as numbers, a list of them, or a table such as a data frame.
+
+    With a ``reader``, tables have the columns that it learned from.
 
     Raises:
         DataError: no series, or something is missing in them.
@@ -42,7 +67,8 @@ def panel_of(data: Any, config: ForecastConfig) -> Panel:
         return series.of_arrays(given.sequences(list(data)))
     if not isinstance(data, Table | dict) and np.ndim(data) == 1:
         return series.of_arrays(Ragged.of([np.asarray(data)]))
-    return series.read(given.table(data), columns_of(config))
+    columns = _as_learned(reader, config) if reader else columns_of(config)
+    return series.read(given.table(data), columns)
 
 
 def columns_of(config: ForecastConfig) -> Columns:
@@ -60,3 +86,16 @@ def columns_of(config: ForecastConfig) -> Columns:
         fill=config.fill,
         zeros=config.zeros,
     )
+
+
+def _table(sources: Sequence[str | Path], config: ForecastConfig) -> Table:
+    header = {"guess": None, "on": True, "off": False}[config.header]
+    options = Options(config.encoding, header, config.names, config.delimiter)
+    return formats.read(sources, config.format, options)
+
+
+def _as_learned(reader: Reader, config: ForecastConfig) -> Columns:
+    """The columns that were learned from, by their names; rows that are series may name others."""
+    if reader.columns.layout == "series":
+        return replace(columns_of(config), layout="series")
+    return reader.columns

@@ -67,7 +67,7 @@ class Forecasting(ExamplesTask[Forecaster]):
     def prepare(
         cls, config: ForecastConfig, heard: Callable[[str, int], None], given: Any
     ) -> Prepared:  # fmt: skip
-        """Reads series, guesses what was not said, and cuts windows.
+        """Reads series, guesses what was not said, and cuts windows; what is ``given`` is all learned from.
 
         Raises:
             DataError: data that cannot be read; times out of order or with gaps; series that are too short.
@@ -75,7 +75,7 @@ class Forecasting(ExamplesTask[Forecaster]):
         panel = reading.read(config.sources, config) if given is None else reading.panel_of(given, config)
         heard("read", sum(map(len, panel.series)))
         reader, guessed = Reader.of(config, panel)
-        kept, cut, lost = windows.cuts(panel, config, reader.horizon)
+        kept, cut, lost = windows.cuts(panel, config, reader.horizon, judged=given is None)
         parts = windows.parts(kept, cut, reader, config)
         lengths = [len(one) for one in kept]
         sizes = {name: {"windows": len(examples["x"])} for name, examples in parts.items()}
@@ -226,6 +226,15 @@ class Forecasting(ExamplesTask[Forecaster]):
     def baselines(self) -> list[Row]:
         """Last value, seasonal naive, drift and Naive2; whether the best of them was beaten."""
         return judging.baselines(self.parts["test"], self.reader.season, self._found)
+
+    def concluded(self, model: Forecaster) -> tuple[list[Row], list[tuple[float, float]]]:
+        """A trained model on what is judged, beside baselines; what its intervals are to hold, and hold."""
+        rows, quantiles = judging.together(self.answered(model, "test"))
+        found, test = model.stretched(quantiles), self.parts["test"]
+        _, values = judging.score(test, rows, found, self.reader)
+        naives = judging.baselines(test, self.reader.season, values)
+        covered = judging.coverages(test, rows, found, self.reader.log)
+        return [Row("this model", {**values}), *naives], covered
 
     def watched(self) -> Watched:
         """A few windows, each foreseen from its end."""

@@ -35,8 +35,12 @@ class Cut:
     end: int
 
 
-def cuts(panel: Panel, config: ForecastConfig, horizon: int) -> tuple[list[Series], list[Cut], list[str]]:
+def cuts(
+    panel: Panel, config: ForecastConfig, horizon: int, judged: bool = True
+) -> tuple[list[Series], list[Cut], list[str]]:
     """The series that are long enough, where each is cut, and what is remarked.
+
+    Where nothing is to be ``judged``, the end of each series chooses the weights.
 
     Raises:
         DataError: a series that is too short, by its name; or all of them are.
@@ -46,22 +50,23 @@ def cuts(panel: Panel, config: ForecastConfig, horizon: int) -> tuple[list[Serie
     share = config.valid or (0.1 if len(panel.series) < FEW else 0.0)
     for series in panel.series:
         n = len(series)
-        test = n - max(horizon, round(config.test * n))
+        test = n - max(horizon, round(config.test * n)) if judged else n
         valid = test - max(horizon, round(share * n))
         if valid >= horizon + 2:
             kept.append(series)
             found.append(Cut(valid, test, n))
         elif not config.drop_short:
-            need = 3 * horizon + 2
             if n < horizon:
                 rule = f"be longer than the horizon, {horizon} steps"
             else:
-                rule = f"have {need} steps: a horizon of {horizon} to learn, one to choose, one to judge"
+                least = n - valid + horizon + 2
+                rule = f"have at least {least} steps: to learn, to choose the weights, to judge"
             fix = "Foresee less: --horizon, or leave short series out: --drop-short."
             raise DataError(series.name, rule, f"{n} steps", fix)
     if not kept:
         fix = "Foresee less: --horizon."
-        raise DataError("the series", f"have {3 * horizon + 2} steps", "none that long", fix)
+        longest = max(map(len, panel.series))
+        raise DataError("the series", f"be several times as long as {horizon} steps", longest, fix)
     lost = len(panel.series) - len(kept)
     remark = f"{lost} of {len(panel.series)} series were left out: they are too short."
     return kept, found, [remark] if lost else []
@@ -80,11 +85,13 @@ def parts(
         stride = config.stride or max(1, min((last - least) // most, max(1, reader.history // 2)))
         train += [(number, origin) for origin in range(last, max(0, least - 1), -stride)]
         for part, begin, end in (("valid", at.valid, at.test), ("test", at.test, at.end)):
-            origins = end - begin - horizon + 1
+            origins = max(0, end - begin - horizon + 1)
             every = config.judge_every or max(1, -(-origins // most))
             judged[part] += [(number, end - horizon - 1 - k) for k in range(0, origins, every)]
     made: dict[str, dict[str, Ragged | NDArray[Any]]] = {"train": windows(steps, train, reader)}
     for part, origins in judged.items():
+        if not origins:
+            continue
         begins = [at.valid if part == "valid" else at.test for at in cut]
         made[part] = {
             **windows(steps, origins, reader),
