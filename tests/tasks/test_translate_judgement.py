@@ -1,5 +1,6 @@
 """BLEU beside its definition, exactness, the worst mistakes; the baselines beside plain ones."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from math import exp, log
@@ -7,8 +8,11 @@ from math import exp, log
 import numpy as np
 import pytest
 
+from unrolled.config import TranslateConfig
 from unrolled.data.ragged import Ragged
-from unrolled.tasks.translate import Judge
+from unrolled.errors import UnavailableError
+from unrolled.tasks.base import unheard
+from unrolled.tasks.translate import Judge, Translating
 from unrolled.tasks.translate.baselines import ROUNDS, WordByWord, nearest
 
 SAID = ["the cat sat on the mat", "a dog runs fast today", "it is very cold here now", "two birds"]
@@ -67,6 +71,12 @@ def test_the_signature_says_references_and_capitals() -> None:
     several, one = (Judge(True, "bleu").signature(refs) for refs in (REFERENCES, [["a"], ["b"]]))
     assert several.startswith("nrefs:var|case:lc|")
     assert one.startswith("nrefs:1|case:lc|")
+
+
+def test_without_sacrebleu_the_fix_is_said_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(UnavailableError, match=r'sacrebleu; got none\. Fix: pip install "unrolled\[text\]"'):
+        Translating.prepare(TranslateConfig(tokens="char"), unheard, (["a", "b"], ["x", "y"]))
 
 
 @pytest.mark.parametrize("metric", ["bleu", "exact"])

@@ -133,7 +133,7 @@ def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
     if config.format == PARALLEL or (not config.format and len(sources) == len(plain) == 2):
         table = parallel.read(sources, options)
     elif len(plain) > 2 and not config.format:
-        fix = "Join the files of each language, or say what they are: --format tsv."
+        fix = "Say what they are: --format tsv; an option such as --valid-sources takes a file at a time."
         rule = "be two files, what is translated and its translations, or tables"
         raise DataError("train translate: the sources", rule, f"{len(plain)} plain files", fix)
     else:
