@@ -212,35 +212,26 @@ class Translating(ExamplesTask[EncoderDecoder]):
         search = GREEDY if part == "valid" else Search(self.config.beam, self.config.length_penalty)
         with network.remembering(model, not memoryless):
             said = self._translated(model, part, rows, search, to_stop)
-        values = self.judging.values(said, [self.references(part)[row] for row in rows])
+        references = self.references(part)
+        values = self.judging.values(said, [references[row] for row in rows])
         choice = TIE * loss - values[self.measures[0].key]
         return Score(loss, values, choice if self.config.choose == "score" else None)
 
     def baselines(self) -> list[Row]:
         """The known text that is most alike, every word by its likeliest, the source as it is."""
-        config, reader, test = self.config, self.reader, self.texts("test")
-        references, train = self.references("test"), self.texts("train")
-        targets = [each[0] for each in self.references("train")]
-        letters = config.tokens == "char"
-        said = baselines.nearest(test, train, targets, letters)
-        rows = [
-            Row(
-                "the nearest known text",
-                {**self.judging.values(said, references)},
-                "its translation, by tf-idf",
-            )
-        ]
+        config, test, references = self.config, self.texts("test"), self.references("test")
+
+        def row(name: str, said: Sequence[str], remark: str = "") -> Row:
+            return Row(name, {**self.judging.values(said, references)}, remark)
+
+        train, targets = self.texts("train"), [each[0] for each in self.references("train")]
+        alike = baselines.nearest(test, train, targets, letters=config.tokens == "char")
+        rows = [row("the nearest known text", alike, "its translation, by tf-idf")]
         if config.tokens == config.written == "word":
             table = baselines.WordByWord(self._ids("train", "x"), self._ids("train", "y"))
-            said = [reader.target.text(table.translated(ids[:-1])) for ids in self._ids("test", "x")]
-            rows.append(
-                Row(
-                    "word by word",
-                    {**self.judging.values(said, references)},
-                    "each its likeliest, IBM model 1",
-                )
-            )
-        return [*rows, Row("the source as it is", {**self.judging.values(test, references)})]
+            said = [self.reader.target.text(table.translated(ids[:-1])) for ids in self._ids("test", "x")]
+            rows.append(row("word by word", said, "each its likeliest, IBM model 1"))
+        return [*rows, row("the source as it is", test)]
 
     def mistakes(self, model: EncoderDecoder, most: int = 10) -> list[Mistake]:
         """The worst translations of the judged texts, the worst first."""
