@@ -221,7 +221,7 @@ def _ends(train: Table, shares: dict[str, float]) -> dict[str, Table]:
         ends = [round(length * (1 - sum(list(shares.values())[k:]))) for k in range(len(shares))]
         cuts = [0, *ends, length]
         if any(b <= a for a, b in pairwise(cuts)):
-            fix = "Name files for the parts: --valid-sources FILE --test-sources FILE."
+            fix = "Give longer or more sequences, or name files for the parts: --valid-sources FILE."
             got = f"{length} in a sequence"
             raise DataError(train.where(row), "have frames for every part", got, fix)
         for part, a, b in zip(bounds, cuts[:-1], cuts[1:], strict=True):
