@@ -124,8 +124,8 @@ def times_ahead(times: NDArray[Any], step: str, count: int) -> NDArray[Any]:
         times: datetime64 ``[T]``; gives ``[count]``.
 
     Example:
-        >>> times_ahead(np.array(["2024-11-01", "2024-12-01"], "datetime64[us]"), "1 month", 1).astype(str)
-        array(['2025-01-01T00:00:00.000000'], dtype='<U26')
+        >>> print(times_ahead(np.array(["2024-11-01", "2024-12-01"], "datetime64[us]"), "1 month", 1)[0])
+        2025-01-01T00:00:00.000000
     """
     last, steps = times[-1], np.arange(1, count + 1)
     if step == WORKING_DAY:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,5 @@ def _table(sources: Sequence[str | Path], config: ForecastConfig) -> Table:
 
 
 def _as_learned(reader: Reader, config: ForecastConfig) -> Columns:
-    """The columns that were learned from, by their names; rows that are series may name others."""
-    if reader.columns.layout == "series":
-        return replace(columns_of(config), layout="series")
-    return reader.columns
+    """The columns that were learned from, by their names; where rows were series, they name nothing."""
+    return columns_of(config) if reader.columns.layout == "series" else reader.columns
