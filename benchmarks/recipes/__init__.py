@@ -1,6 +1,6 @@
 """Trainings of known results on known data: a config each, and what must come out."""
 
-from benchmarks.recipes import forecasts, tags, texts, translations
+from benchmarks.recipes import classes, forecasts, tags, texts, translations
 
-RECIPES = {**forecasts.RECIPES, **tags.RECIPES, **texts.RECIPES, **translations.RECIPES}
+RECIPES = {**classes.RECIPES, **forecasts.RECIPES, **tags.RECIPES, **texts.RECIPES, **translations.RECIPES}
 """By name; the config of each is the TOML file of that name."""
