@@ -121,12 +121,11 @@ class DataReport:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> DataReport:
         """What `data` gave."""
-        parts = {
-            part: PartReport(
-                **{**report, "lengths": {name: Lengths(**some) for name, some in report["lengths"].items()}}
-            )
-            for part, report in data["parts"].items()
-        }
+        parts: dict[str, PartReport] = {}
+        for part, report in data["parts"].items():
+            lengths = {name: Lengths(**some) for name, some in report["lengths"].items()}
+            facts: dict[str, Any] = {**report, "lengths": lengths}
+            parts[part] = PartReport(**facts)
         return cls(parts, tuple(data["problems"]), tuple(data["remarks"]))
 
     def __str__(self) -> str:
