@@ -242,6 +242,22 @@ def test_sequences_that_contradict_themselves_are_named(row: str, said: str, tmp
     assert said in str(caught.value)
 
 
+def test_a_cell_of_a_wide_table_that_is_no_number_is_named(tmp_path: Path):
+    rows = [f"{k},{'o' if k == 5 else 1},{'ab'[k % 2]}" for k in range(12)]
+    path = written(tmp_path / "t.csv", "t0,t1,label", *rows)
+    with pytest.raises(DataError, match="line 7, column \"t1\" must hold a number; got 'o'"):
+        read(path, kind="sensors", label="label")
+
+
+def test_rows_that_are_steps_are_told_from_sequences(tmp_path: Path):
+    rows = [f"2015-02-04 17:{t}:00,{t},{t // 20}" for t in range(10, 59)]
+    path = written(tmp_path / "t.csv", "date,light,busy", *rows)
+    with pytest.raises(
+        DataError, match=r"t\.csv must have a sequence .* too: date\. .* unrolled train tag\."
+    ):
+        read(path)
+
+
 def test_a_sequence_without_a_step_is_named(tmp_path: Path):
     path = tmp_path / "t.npz"
     np.savez(path, x=np.ones((6, 3)), y=np.arange(6) % 2, lengths=np.array([3, 2, 0, 1, 3, 3]))

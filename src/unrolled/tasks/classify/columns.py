@@ -11,7 +11,7 @@ from unrolled.config import ClassifyConfig
 from unrolled.data import features, guess
 from unrolled.data.features import Roles
 from unrolled.data.ragged import Ragged
-from unrolled.data.tables import Column, Table, listed
+from unrolled.data.tables import Column, Table, as_number, listed
 from unrolled.errors import DataError
 
 X, LABEL = "x", "label"
@@ -138,11 +138,31 @@ def _of_numbers(config: ClassifyConfig, table: Table) -> Columns:
         sequence = guess.sequence_of(table, label)
         guessed += ["sequence"] * bool(sequence)
     if not (sequence or time):
-        named = tuple(map(table.name, config.features))
-        return Columns("wide", label, features=named, guessed=tuple(guessed))
+        wide = Columns("wide", label, "", "", "", tuple(map(table.name, config.features)), tuple(guessed))
+        _check_wide(table, wide)
+        return wide
     roles = Roles(label, sequence, time, config.features)
     names = tuple(features.measurements(table, roles)[0])
     return Columns("long", label, "", sequence, time, names, tuple(guessed))
+
+
+def _check_wide(table: Table, columns: Columns) -> None:
+    """Refuses rows that are no sequences of numbers: more likely each is a step.
+
+    Raises:
+        DataError: naming the columns without a number.
+    """
+    steps = columns.features or _steps(table, columns)
+    others = [name for name in steps if all(as_number(cell) is None for cell in table[name])]
+    if others:
+        fix = (
+            "Where a row is a step, name what tells sequences apart: --sequence; where each step has a label "
+        )
+        fix += "of its own: unrolled train tag. Where a row is a sequence, name its numbers: --features."
+        place = table.where(0).rpartition(":")[0] or "the data"
+        raise DataError(
+            place, "have a sequence of numbers in each row", f"other columns too: {listed(others)}", fix
+        )
 
 
 def _looks_like_text(config: ClassifyConfig, table: Table) -> bool:
