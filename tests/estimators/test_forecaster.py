@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -75,6 +76,15 @@ def test_kept_and_loaded_it_foresees_the_same(fitted, tmp_path):
         again.predict()
 
 
+def test_what_comes_is_drawn(fitted):
+    drawn = fitted.predict().figure()
+    ElementTree.fromstring(drawn.svg())
+    assert drawn.body.count('class="u-backward u-band"') == 2 * 3
+    assert "series 2" in drawn.body
+    assert "+4" in drawn.body
+    assert drawn.svg() == fitted.predict()._repr_html_()
+
+
 def test_not_fitted():
     with pytest.raises(NotFittedError, match="Call fit first"):
         Forecaster().predict()
@@ -87,6 +97,14 @@ def test_manners_of_scikit_learn():
     assert copy.get_params() == model.get_params()
     assert copy.set_params(hidden=4).config.hidden == 4
     assert not model.__sklearn_is_fitted__()
+
+
+def test_a_grid_is_searched_over_series():
+    selection = pytest.importorskip("sklearn.model_selection")
+    search = selection.GridSearchCV(Forecaster(**SMALL), {"hidden": [4, 8]}, cv=2)
+    search.fit(waves(4))
+    assert search.best_params_["hidden"] in (4, 8)
+    assert np.isfinite(search.best_score_)
 
 
 def test_the_same_seed_foresees_the_same(fitted):
@@ -128,7 +146,7 @@ def test_the_command_predicts(run):
     file, folder = run
     done = CliRunner().invoke(cli.main, ["predict", str(folder), str(file), "--csv"])
     rows = list(csv.DictReader(io.StringIO(done.output)))
-    assert [row["step"] for row in rows] == ["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"]
+    assert [row["step"] for row in rows] == ["2020-01", "2020-02", "2020-03", "2020-04"]
     done = CliRunner().invoke(cli.main, ["predict", str(folder), str(file), "--json"])
     assert len(json.loads(done.output)[0]["median"]) == 4
 

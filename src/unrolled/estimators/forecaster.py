@@ -186,7 +186,8 @@ class Forecaster(Estimator):
         reader: Reader = kept.reader
         quantiles = ahead.foresee(kept.model, reader, panel.series)[:, :horizon]
         times = tuple(_times(one, reader, horizon) for one in panel.series)
-        return Forecasts(tuple(one.name for one in panel.series), times, quantiles, QUANTILES)
+        names, past = zip(*((one.name, one.values) for one in panel.series), strict=True)
+        return Forecasts(names, times, quantiles, QUANTILES, past)
 
     def _explained(self, one: Series) -> Trace:
         kept: Kept = self._fitted()
@@ -207,6 +208,12 @@ class Forecaster(Estimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._kept is not None
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags  # pyright: ignore[reportMissingTypeStubs]
+
+        reads = InputTags(one_d_array=True, two_d_array=True)
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=reads)
 
 
 def _times(one: Series, reader: Reader, horizon: int) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.report.figures.forecast import forecast
+from unrolled.report.figures.svg import Figure
 from unrolled.report.training import ranked, shown
 from unrolled.tasks.base import Measure, Row
 
@@ -25,7 +27,8 @@ class Forecasts:
     """How series go on.
 
     Shapes:
-        quantiles: ``[E, H, Q]``, rising; levels: Q shares; times: of each series ``[H]``, as text.
+        quantiles: ``[E, H, Q]``, rising; levels: Q shares; times: of each series ``[H]``, as text; past: of
+        each series ``[T]``.
 
     Attributes:
         names: of the series.
@@ -35,6 +38,7 @@ class Forecasts:
     times: tuple[tuple[str, ...], ...]
     quantiles: Floats
     levels: tuple[float, ...] = field(repr=False)
+    past: tuple[Floats, ...] = field(repr=False)
 
     @property
     def median(self) -> Floats:
@@ -55,6 +59,15 @@ class Forecasts:
         """The intervals that there are, the widest first."""
         half = self.levels[: len(self.levels) // 2]
         return tuple(round(100 * (1 - 2 * level), 1) for level in half)
+
+    def figure(self) -> Figure:
+        """The series as they were and as they are to go on, as a picture; `Figure.svg` makes a file of it."""
+        (low, high), (lowest, highest) = self.interval(80), self.interval(95)
+        bands = np.stack([lowest, low, self.median, high, highest], axis=-1)
+        return forecast(self.names, self.past, bands, [(times[0], times[-1]) for times in self.times])
+
+    def _repr_html_(self) -> str:
+        return self.figure().svg()
 
     def __str__(self) -> str:
         rows = [["series", "step", "median", "80 % from", "to", "95 % from", "to"]]
@@ -142,9 +155,11 @@ class Worth:
 
 
 def steps_as_text(times: NDArray[Any] | None, horizon: int) -> tuple[str, ...]:
-    """The times ``[H]`` of a forecast, without hours where all are zero; or without times +1, +2, ..."""
+    """The times ``[H]`` of a forecast, as short as they all can be; without times +1, +2, ..."""
     if times is None:
         return tuple(f"+{step}" for step in range(1, horizon + 1))
     texts: Sequence[str] = [str(time).replace("T", " ") for time in times.astype("datetime64[s]")]
-    whole = all(text.endswith("00:00:00") for text in texts)
-    return tuple(text[:10] if whole else text for text in texts)
+    for rest, length in (("-01 00:00:00", 7), (" 00:00:00", 10)):
+        if all(text.endswith(rest) for text in texts) and len({text[:length] for text in texts}) == horizon:
+            return tuple(text[:length] for text in texts)
+    return tuple(texts)

@@ -105,7 +105,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         else:
             why = f"a step is {panel.step}" if season else "by how the series repeat themselves"
             season = season or seasons.of_values(values)
-            remarks.append(f"A season has {season} steps, {why}; --season says otherwise.")
+            found = f"A season has {season} steps, {why}" if season > 1 else "No season was found"
+            remarks.append(f"{found}; --season says otherwise.")
         typical = int(np.median([len(one) for one in values]))
         lags = tuple(int(lag) for lag in config.lags) or ((longer,) if 0 < longer <= typical // 3 else ())
         horizon = config.horizon or (season if season > 1 else 10)

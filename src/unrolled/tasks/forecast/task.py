@@ -256,10 +256,10 @@ class Forecasting(ExamplesTask[Forecaster]):
 def _model(config: ForecastConfig, model: Forecaster, reader: Reader) -> list[tuple[str, str]]:
     layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
     members = f", {config.members} of them together" if config.members > 1 else ""
-    looks = " and ".join(f"{period}" for period in reader.periods)
+    looks = " and ".join(map(str, reader.periods)) + " steps" if reader.season > 1 else "1 step"
     what = "ratios" if reader.log else "differences"
     return [
-        ("reads", f"the last {reader.history} steps, {what} to {looks} steps before"),
+        ("reads", f"the last {reader.history} steps, {what} to {looks} before"),
         ("model", f"{config.cell.upper()}, {layers}{members}"),
         ("parameters", f"{parameters(model):,}, the same for any number of series"),
     ]

@@ -20,7 +20,7 @@ from unrolled.tasks.forecast.reader import Reader, Steps
 Floats = NDArray[np.float64]
 
 MANY = 2000
-"""Windows that a part has at most, about, where the config leaves it open."""
+"""Windows that a part has about, where the config leaves it open; more where steps would be no origins."""
 
 FEW = 30
 """Series below which a tenth of each chooses the weights, and not one horizon."""
