@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unrolled.estimators import (
         Forecaster,
         LanguageModel,
+        NoteModel,
         SequenceClassifier,
         SequenceTagger,
         Translator,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Forecaster",
     "LanguageModel",
+    "NoteModel",
     "SequenceClassifier",
     "SequenceTagger",
     "Stream",
@@ -72,6 +74,7 @@ __all__ = [
 _HOMES = {
     "Forecaster": "estimators",
     "LanguageModel": "estimators",
+    "NoteModel": "estimators",
     "SequenceClassifier": "estimators",
     "SequenceTagger": "estimators",
     "Stream": "nn",

@@ -118,7 +118,7 @@ def test_it_says_what_why_and_how_to_say_otherwise(tmp_path: Path):
         ("series/monthly-sunspots.csv", "forecast", {"time": "Month", "target": "Sunspots"}),
         ("ett/ETTh1-rows00000-11519.csv.gz", "forecast", {"time": "date", "target": "OT"}),
         ("m4/Weekly-train.csv.gz", "forecast", {"by": "V1"}),
-        ("jsb-chorales/jsb-chorales-quarter.json.gz", "lm notes", {}),
+        ("jsb-chorales/jsb-chorales-quarter.json.gz", "notes", {}),
         ("tinyshakespeare/input.txt.gz", "lm", {}),
         ("ptb/ptb.valid.txt", "lm", {}),
     ],

@@ -25,6 +25,7 @@ from unrolled.config.keeping import (
     requested,
 )
 from unrolled.config.language_model import LanguageModelConfig
+from unrolled.config.notes import NotesConfig
 from unrolled.config.tag import TagConfig
 from unrolled.config.translate import TranslateConfig
 
@@ -35,6 +36,7 @@ __all__ = [
     "Field",
     "ForecastConfig",
     "LanguageModelConfig",
+    "NotesConfig",
     "TagConfig",
     "TranslateConfig",
     "changes",

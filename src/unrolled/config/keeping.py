@@ -15,6 +15,7 @@ from unrolled.config.classify import ClassifyConfig
 from unrolled.config.field import Field
 from unrolled.config.forecast import ForecastConfig
 from unrolled.config.language_model import LanguageModelConfig
+from unrolled.config.notes import NotesConfig
 from unrolled.config.tag import TagConfig
 from unrolled.config.translate import TranslateConfig
 from unrolled.errors import DataError, OptionError, nearest
@@ -25,6 +26,7 @@ CONFIGS: dict[str, type[Config]] = {
     "classify": ClassifyConfig,
     "forecast": ForecastConfig,
     "lm": LanguageModelConfig,
+    "notes": NotesConfig,
     "tag": TagConfig,
     "translate": TranslateConfig,
 }

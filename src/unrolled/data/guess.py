@@ -42,8 +42,8 @@ class Guess:
     """What a source looks like.
 
     Attributes:
-        task: classify, tag, translate, forecast or lm.
-        kind: text, sensors, words, frames or notes where a task has several; nothing otherwise.
+        task: classify, tag, translate, forecast, notes or lm.
+        kind: text, sensors, words or frames where a task has several; nothing otherwise.
         columns: which column has which role, as the options of the task are called.
         why: a sentence.
         otherwise: what to type if this is wrong.
@@ -127,7 +127,7 @@ def _of_words(kind: str) -> Guess:
 
 def _of_sequences(table: Table, x: Ragged, name: str) -> Guess:
     if x.values.dtype == np.uint8 and x.values.ndim == 2:
-        return _made("lm", "notes", {}, "it has pieces of music, the notes of each step.")
+        return _made("notes", "", {}, "it has pieces of music, the notes of each step.")
     if "label" not in table.columns:
         raise _unknown(name, "sequences of numbers without labels")
     if any(isinstance(label, list) for label in table["label"]):

@@ -12,6 +12,7 @@ from unrolled.estimators.base import Estimator
 from unrolled.estimators.classifier import SequenceClassifier
 from unrolled.estimators.forecaster import Forecaster
 from unrolled.estimators.language_model import LanguageModel
+from unrolled.estimators.notes import NoteModel
 from unrolled.estimators.tagger import SequenceTagger
 from unrolled.estimators.translator import Translator
 from unrolled.training.run_folder import RunFolder
@@ -20,6 +21,7 @@ ESTIMATORS: dict[str, type[Estimator]] = {
     "classify": SequenceClassifier,
     "forecast": Forecaster,
     "lm": LanguageModel,
+    "notes": NoteModel,
     "tag": SequenceTagger,
     "translate": Translator,
 }
@@ -40,6 +42,7 @@ __all__ = [
     "Estimator",
     "Forecaster",
     "LanguageModel",
+    "NoteModel",
     "SequenceClassifier",
     "SequenceTagger",
     "Translator",

@@ -10,6 +10,7 @@ from unrolled.tasks.base import Task
 from unrolled.tasks.classify import Classification
 from unrolled.tasks.forecast import Forecasting
 from unrolled.tasks.language_model import LanguageModelling
+from unrolled.tasks.notes import Music
 from unrolled.tasks.tag import Tagging
 from unrolled.tasks.translate import Translating
 
@@ -17,6 +18,7 @@ TASKS: dict[str, type[Task[Any]]] = {
     "classify": Classification,
     "forecast": Forecasting,
     "lm": LanguageModelling,
+    "notes": Music,
     "tag": Tagging,
     "translate": Translating,
 }
