@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from unrolled import config
-from unrolled.config import LanguageModelConfig, keeping, override
+from unrolled.config import LanguageModelConfig, TagConfig, keeping, override
 from unrolled.errors import DataError, OptionError
 
 DEFAULT = LanguageModelConfig()
@@ -150,3 +150,8 @@ def test_earlier_schemas_are_brought_forward_and_later_ones_refused(monkeypatch)
 
 def test_every_schema_before_the_present_one_has_its_migration():
     assert sorted(keeping.MIGRATIONS) == list(range(1, keeping.SCHEMA))
+
+
+@pytest.mark.parametrize(("given", "meant"), [(True, "on"), (False, "off"), ("guess", "guess")])
+def test_a_switch_that_may_be_guessed_takes_pythons_own_values(given: object, meant: str):
+    assert override(TagConfig(), {"bidirectional": given}).bidirectional == meant

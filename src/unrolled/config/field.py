@@ -93,13 +93,15 @@ class Field(NamedTuple):
         )
 
     def value(self, given: object) -> Any:
-        """The value that is meant by a text, a list or a whole number; anything else is given back as it is.
+        """The value that is meant by a text, a list, a switch or a whole number; else it is given back as it is.
 
         Raises:
             OptionError: a text that cannot be read as this field's type.
         """
         if self.kind is tuple:
             return (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else given
+        if isinstance(given, bool) and {"on", "off"} <= {*self.choices}:
+            return "on" if given else "off"
         if self.kind is float and type(given) is int:
             return float(given)
         if not isinstance(given, str) or self.kind is str:
