@@ -93,7 +93,7 @@ class Field(NamedTuple):
         )
 
     def value(self, given: object) -> Any:
-        """The value that is meant by a text, a list, a switch or a whole number; else it is given back as it is.
+        """The value that a text, a list, a switch or a whole number means; else it is given back as it is.
 
         Raises:
             OptionError: a text that cannot be read as this field's type.
