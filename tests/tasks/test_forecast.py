@@ -10,11 +10,11 @@ from unrolled.data import series
 from unrolled.data.ragged import Ragged
 from unrolled.data.series import Columns, Panel, Series
 from unrolled.errors import DataError, OptionError, UnrolledError
-from unrolled.tasks.base import Kept
+from unrolled.tasks.base import Kept, Row
 from unrolled.tasks.examples import batch_of
 from unrolled.tasks.forecast import Forecasting, ahead, windows
 from unrolled.tasks.forecast.backtest import backtest
-from unrolled.tasks.forecast.judging import verdict
+from unrolled.tasks.forecast.judging import findings, verdict
 from unrolled.tasks.forecast.network import INTERVALS, MEDIAN, QUANTILES, Forecaster, Sizes
 from unrolled.tasks.forecast.reader import Reader
 from unrolled.training import course
@@ -248,6 +248,9 @@ def test_it_says_where_nothing_was_to_be_had():
     assert verdict(0.5, 1.0) == ""
     assert "nothing more was to be had" in verdict(1.01, 1.0)
     assert "better than the model by 50%" in verdict(2.0, 1.0)
+    errors = {"this model": 1.0, "drift": 1.2, "last value": 1.01, "the same without memory": 0.99}
+    said = findings([Row(name, {"mase": error}) for name, error in errors.items()])
+    assert said == [f"{name} is {verdict(1.0, 1.0)}" for name in ("the same without memory", "last value")]
 
 
 def test_back_testing_by_rolling_origin():

@@ -7,7 +7,7 @@ the data come from and how they are kept, how a model is judged and beside what,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -287,6 +287,11 @@ class Task(ABC, Generic[M]):
     @abstractmethod
     def baselines(self) -> list[Row]:
         """What needs no network, on the judged data."""
+
+    def findings(self, rows: Sequence[Row]) -> list[str]:
+        """What is to be said of a result, a sentence each; ``rows`` are the model and its baselines."""
+        del rows
+        return []
 
     def evaluation_interval(self, updates: int) -> int:
         """After how many of so many updates the held-out part is judged: some twenty times, or each epoch."""

@@ -122,7 +122,10 @@ class Course:
             self.keeping.load_best(MEMORYLESS, twin)
             values = task.judge(twin, "test", memoryless=True).values
             rows.append(Row("the same without memory", {**values}, "reset at every step, trained equally"))
-        return [*rows, *task.baselines()]
+        rows += task.baselines()
+        for finding in task.findings(rows):
+            display.note(finding)
+        return rows
 
     def _outcome(self, ending: Ending, rows: list[Row]) -> Outcome:
         at = self.learner.position

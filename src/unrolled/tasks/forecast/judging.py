@@ -103,6 +103,16 @@ def verdict(ours: float, best: float) -> str:
     return f"better than the model by {1 - best / ours:.0%}: take this one"
 
 
+def findings(rows: Sequence[Row]) -> list[str]:
+    """What the rows say where one beside the model, the first, is as good or better."""
+    ours = rows[0].values["mase"] or 0.0
+    others = [(row.values["mase"] or np.inf, row.name) for row in rows[1:]]
+    naive = min((pair for pair in others if pair[1] in BASELINES), default=(np.inf, ""))
+    memoryless = [pair for pair in others if pair[1] not in BASELINES]
+    said = [(name, verdict(ours, error)) for error, name in [*memoryless, naive]]
+    return [f"{name} is {words}" for name, words in said if words]
+
+
 def coverages(
     examples: Examples, rows: NDArray[np.int64], quantiles: Floats, log: bool
 ) -> list[tuple[float, float]]:

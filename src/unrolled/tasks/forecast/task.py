@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -226,6 +226,10 @@ class Forecasting(ExamplesTask[Forecaster]):
     def baselines(self) -> list[Row]:
         """Last value, seasonal naive, drift and Naive2; whether the best of them was beaten."""
         return judging.baselines(self.parts["test"], self.reader.season, self._found)
+
+    def findings(self, rows: Sequence[Row]) -> list[str]:
+        """Whether memory was worth anything, and whether the best naive forecast was beaten."""
+        return judging.findings(rows)
 
     def concluded(self, model: Forecaster) -> tuple[list[Row], list[tuple[float, float]]]:
         """A trained model on what is judged, beside baselines; what its intervals are to hold, and hold."""
