@@ -149,6 +149,14 @@ class Forecasting(ExamplesTask[Forecaster]):
         )  # fmt: skip
         foresee(kept.model, reader, [one])
 
+    def memory(self, model: Forecaster) -> int:
+        """Weights and tapes of an update, and what is read out of its origins."""
+        config, sizes = self.config, model.sizes
+        origins = min(ORIGINS, max(1, self.reader.history // 2)) if sizes.every else 1
+        each = sizes.context + len(sizes.periods) + sizes.ahead + 2 * sizes.readout + 4 * len(QUANTILES)
+        tape = 4 * origins * config.batch * sizes.horizon * each * config.members
+        return super().memory(model) + tape
+
     def about(self, model: Forecaster) -> list[tuple[str, str]]:
         """Task, data, split, what was guessed, model, parameters."""
         report, reader = self._report, self.reader
