@@ -19,7 +19,8 @@ PAPER = 1000
 
 _PAGE = f"""\
 :root{{color-scheme:light dark}}
-body{{max-width:{WIDTH}px;margin:0 auto;padding:24px 16px;font:15px/1.5 {palette.SANS}}}
+body{{margin:0}}
+.u-report{{max-width:{WIDTH}px;margin:0 auto;padding:24px 16px;font:15px/1.5 {palette.SANS}}}
 h1{{font-size:24px;margin:0}}
 h2{{font-size:18px;margin:32px 0 4px}}
 p{{margin:4px 0 12px}}
@@ -47,11 +48,34 @@ def page(trace: Trace, b: int = 0) -> str:
         DataError: the trace has no layer.
         OptionError: no such sequence.
     """
+    said = explain(trace, b)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{escape(said.title)}</title>\n<style>\n{style()}</style>\n"
+        f'</head>\n<body>\n<main class="u-report">\n{body(trace, b)}\n</main>\n</body>\n</html>\n'
+    )
+
+
+def style() -> str:
+    """The style sheet of `body`, for light pages, dark ones and paper."""
+    return f"{_PAGE}{_themes()}{palette.css('auto')}"
+
+
+def body(trace: Trace, b: int = 0) -> str:
+    """What `page` holds, for an element of class ``u-report``.
+
+    Raises:
+        DataError: the trace has no layer.
+        OptionError: no such sequence.
+    """
     said, drawn = explain(trace, b), draw_all(trace, b)
     sections = [_section(figure) for figure in drawn.figures]
     if drawn.missing:
         sections.append(f"<h2>Not drawn</h2>\n{_table(drawn.missing.items())}")
-    body = "\n".join(
+    return "\n".join(
         [
             f"<h1>{escape(said.title)}</h1>",
             f"<p>{escape(said.about)}</p>",
@@ -60,14 +84,6 @@ def page(trace: Trace, b: int = 0) -> str:
             f"<h2>The numbers of every step</h2>\n{_numbers(trace, said, b)}",
             f"<h2>Where this is from</h2>\n{_table(_origin(trace))}",
         ]
-    )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{escape(said.title)}</title>\n<style>\n{_PAGE}{_themes()}{palette.css('auto')}</style>\n"
-        f"</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,30 @@ def write(path: Path, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
         OptionError: facts that JSON cannot hold.
         StorageError: the disk is full, or will not take it.
     """
-    try:
-        manifest = json.dumps({"version": VERSION, "facts": facts, "arrays": list(arrays)}, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        fix = "Keep to numbers, text, None, and lists and dicts of them."
-        raise OptionError("Trace.save: facts", "be what JSON can hold", str(error), fix) from error
+    manifest = _described(arrays, facts)
     about = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(manifest, arrays)}
     if path.suffix == ".safetensors":
-        _write(path, {**about, "manifest": manifest}, arrays)
+        with storage.replacing(path) as file:
+            file.writelines(_pieces({**about, "manifest": manifest}, arrays))
         return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage.refusal(path, error) from error
     storage.write(path / MANIFEST, manifest)
-    _write(path / ARRAYS, about, arrays)
+    with storage.replacing(path / ARRAYS) as file:
+        file.writelines(_pieces(about, arrays))
+
+
+def contents(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> bytes:
+    """What `write` puts into one file.
+
+    Raises:
+        OptionError: facts that JSON cannot hold.
+    """
+    manifest = _described(arrays, facts)
+    about = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(manifest, arrays)}
+    return b"".join(_pieces({**about, "manifest": manifest}, arrays))
 
 
 def read(path: Path, finite: bool) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -95,7 +104,20 @@ _AGAIN = "It is damaged: put back a copy of it, or trace again."
 _COMPLETE = "be complete and as it was written"
 
 
-def _write(path: Path, about: dict[str, str], arrays: Mapping[str, Array]) -> None:
+def _described(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> str:
+    """The manifest.
+
+    Raises:
+        OptionError: facts that JSON cannot hold.
+    """
+    try:
+        return json.dumps({"version": VERSION, "facts": facts, "arrays": list(arrays)}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        fix = "Keep to numbers, text, None, and lists and dicts of them."
+        raise OptionError("Trace.save: facts", "be what JSON can hold", str(error), fix) from error
+
+
+def _pieces(about: dict[str, str], arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
     """A safetensors file: length of the header, header, and the arrays one after the other, widest first."""
     entries: dict[str, Any] = {"__metadata__": about}
     order, at = sorted(arrays, key=lambda name: -arrays[name].itemsize), 0
@@ -105,10 +127,9 @@ def _write(path: Path, about: dict[str, str], arrays: Mapping[str, Array]) -> No
         entries[name] = {"dtype": DTYPES[array.dtype.name], "shape": array.shape, "data_offsets": span}
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    with storage.replacing(path) as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        for name in order:
-            file.write(_bytes(arrays[name]))
+    yield len(header).to_bytes(8, "little") + header
+    for name in order:
+        yield _bytes(arrays[name])
 
 
 def _opened(path: Path, raw: Array) -> tuple[dict[str, str], dict[str, Any], Array]:

@@ -98,7 +98,8 @@ class Frame:
             points.append(self.at(distance, max(float(share), 10.0**BOTTOM)))
             if share <= 10.0**BOTTOM:
                 break
-        self.pen.path(points if len(points) > 1 else [*points, *points], role)
+        if points:  # a loss whose own state was not kept has none
+            self.pen.path(points if len(points) > 1 else [*points, *points], role)
 
 
 def _single(layer: LayerTrace) -> Iterator[Array]:

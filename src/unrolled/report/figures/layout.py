@@ -57,7 +57,8 @@ class Steps:
     def said(self, t: int) -> str:
         """A step in words: its number, and its token where that is another thing."""
         numeral = str(self.first + t)
-        return f"step {numeral}" if self.names[t] == numeral else f"step {numeral} “{self.names[t]}”"
+        name = self.names[t] if t < self.count else numeral  # a step that only others of the batch have
+        return f"step {numeral}" if name == numeral else f"step {numeral} “{name}”"
 
 
 def steps(trace: Trace, b: int, *, padded: bool = False) -> Steps:
