@@ -138,7 +138,8 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
 
     names = run.reader.vocabulary
     seed, window = run.config.seed, run.config.length
-    facts = {"tokens": [[names[k] for k in ids[:-1]]], "seed": seed, "window": window}
+    tokens = [[names[k] for k in ids[:-1]]]
+    facts = {"tokens": tokens, "outputs": list(names), "seed": seed, "window": window}
     return _trace(model, forward, keep, facts, back=True)
 
 
