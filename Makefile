@@ -15,7 +15,7 @@ REQUIREMENTS = $$($(BIN)/python -c 'import tomllib; \
   p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"])')
 
-.PHONY: demo pages test bench fuzz crash sanitize neon faults lint format clean
+.PHONY: demo pages web test bench fuzz crash sanitize neon faults lint format clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/installed
@@ -27,6 +27,12 @@ pages: $(VENV)/installed
 
 test: lint
 	$(BIN)/python -m pytest
+
+# The explorer's page, built from web/ into the package, and tested; the rest of the house needs no Node.js.
+web: $(VENV)/installed
+	cd web && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci </dev/null
+	cd web && npm run check && npm run build && npm test
+	cd web && PYTHON=$(abspath $(BIN)/python) npm run browser
 
 bench: $(VENV)/installed $(VENV)/peers
 	$(BIN)/python -m benchmarks

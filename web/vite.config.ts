@@ -36,6 +36,7 @@ export default defineConfig({
     target: "es2022",
     outDir: "../src/unrolled/explorer/static",
     emptyOutDir: true,
+    rolldownOptions: { output: { minify: true } },
     lib: { entry: "src/explorer.ts", formats: ["es"], fileName: () => "explorer.js" },
   },
   test: { include: ["tests/**/*.test.ts"] },

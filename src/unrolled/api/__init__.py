@@ -5,7 +5,7 @@ Whatever needs torch is imported inside the verbs, so that ``unrolled --help`` a
 
 from unrolled.api.measuring import bench, doctor, walkthrough
 from unrolled.api.training import check, compare, config, demo, resume, runs, train
-from unrolled.api.using import evaluate, explain, generate, predict
+from unrolled.api.using import evaluate, explain, explore, generate, predict
 
 __all__ = [
     "bench",
@@ -16,6 +16,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "explain",
+    "explore",
     "generate",
     "predict",
     "resume",

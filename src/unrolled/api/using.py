@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from unrolled.api.words import RUN, SHORTER
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, note
 
 if TYPE_CHECKING:
     from unrolled.report.answers import Samples
@@ -42,7 +42,10 @@ def explain(
     run: Annotated[str, RUN],
     text: Annotated[str, "the text or sequence, or a file with it, or - for standard input"],
     *,
-    html: Annotated[Path | None, "write a page with every figure, for any browser, offline"] = None,
+    html: Annotated[
+        Path | None, "write the explorer and a report as one page, for any browser, offline"
+    ] = None,
+    no_weights: Annotated[bool, "leave every weight out of that page"] = False,
     svg: Annotated[Path | None, "write the figures as SVG"] = None,
     png: Annotated[Path | None, "write the figures as PNG"] = None,
     trace: Annotated[Path | None, "write every number, for Trace.load; *.safetensors or a folder"] = None,
@@ -61,15 +64,55 @@ def explain(
         UnavailableError: the memory is too small, or what draws PNG is not installed.
     """
     from unrolled import estimators
+    from unrolled.explorer import carried, page
     from unrolled.report import files
+    from unrolled.training import keeping
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
 
     with enough_memory("explain", SHORTER):
         traced = estimators.load(run).explain_source(text)
-    traced.facts["model"]["run"] = RunFolder.open(run).path.name
-    files.write(traced, {"html": html, "svg": svg, "png": png, "trace": trace}, figure)
+    folder = RunFolder.open(run)
+    traced.facts["model"]["run"] = folder.path.name
+    files.write(traced, {"svg": svg, "png": png, "trace": trace}, figure)
+    if html:
+        note(
+            page.write(
+                html, traced, carried.weights(keeping.load(folder)), folder, without_weights=no_weights
+            )
+        )
     return traced
+
+
+def explore(
+    run: Annotated[
+        str, "a run's folder or its name, or the file of a trace; without, choose in the page"
+    ] = "",
+    text: Annotated[str, "what to show at once: the text or value, or a file, or - for standard input"] = "",
+    *,
+    port: Annotated[int, "of this machine; 0 takes one that is free"] = 0,
+    proxy: Annotated[str, "the name of a host in front of this machine, by which the page is asked for"] = "",
+    no_browser: Annotated[bool, "print the link alone, open nothing"] = False,
+) -> str:
+    """Opens a page that looks into a network, over any text.
+
+    Every number is one click from its formula, every term of it one click from its cause, forward and back.
+    The page is served to this machine alone, to whoever has the link, until Ctrl-C.
+
+    Raises:
+        RunError: there is no such run.
+        TraceError: there is no such trace, or it is damaged.
+        UnavailableError: the port is taken.
+    """
+    from unrolled.explorer import server
+    from unrolled.explorer.choices import Choices
+
+    choices = Choices(run)
+    first = next(iter(choices.all().values()))
+    asked = sys.stdin.read() if text == "-" else text
+    shown = (first.name, asked) if run and (asked or not first.asks) else None
+    server.serve(choices, shown, port=port, proxy=proxy, browser=not no_browser)
+    return "The explorer has ended."
 
 
 def generate(

@@ -2,24 +2,39 @@
 
 import type { Matrix } from "../trace/layer";
 import type { Columns } from "./columns";
-import { LEVELS, levelOf, levels, type Ramp } from "./palette";
+import { LEVELS, levels, type Ramp } from "./palette";
 
 /** The colours of a matrix: a ramp between two numbers, the same over all of time. */
 export interface Scale {
   readonly ramp: Ramp;
   readonly low: number;
   readonly high: number;
-  /** Whether the numbers are shown by their powers of ten. */
+  /**
+   * Whether numbers are shown by their powers of ten: of a ramp of magnitudes `low` and `high` are exponents; of one of
+   * signs, `high` is the largest number, and what is `DECADES` powers of ten smaller has no colour.
+   */
   readonly log: boolean;
 }
 
+/** Powers of ten that a scale of signed numbers shows on either side. */
+export const DECADES = 4;
+
 /** A scale around zero that holds all numbers, or from nothing to the largest for those that are never below. */
-export function scaleOf(values: Float32Array | Float64Array, unit = false): Scale {
+export function scaleOf(values: Float32Array | Float64Array, unit = false, log = false): Scale {
   if (unit) return { ramp: "sign", low: -1, high: 1, log: false };
   let most = 0;
   for (const value of values) most = Math.max(most, Math.abs(value));
   const full = roundUp(most);
-  return { ramp: "sign", low: -full, high: full, log: false };
+  return { ramp: "sign", low: -full, high: full, log };
+}
+
+/** Where a number lies on a scale, from 0 to 1. */
+export function share(value: number, { ramp, low, high, log }: Scale): number {
+  if (!log) return (value - low) / (high - low);
+  const power = Math.log10(Math.max(Math.abs(value), 1e-300));
+  if (ramp === "magnitude") return (power - low) / (high - low);
+  const size = Math.min(1, Math.max(0, (power - Math.log10(high)) / DECADES + 1));
+  return (1 + Math.sign(value) * size) / 2;
 }
 
 /** The next of 1, 2, 5, 10, … times a power of ten; 1 for zero. */
@@ -39,14 +54,14 @@ export function picture(matrix: Matrix, order: readonly number[], scale: Scale, 
   const image = pen.createImageData(canvas.width, canvas.height);
   const dots = new Uint32Array(image.data.buffer);
   const colours = new Uint32Array(levels(scale.ramp, dark).buffer);
-  const { low, high, log } = scale;
-  const by = (LEVELS - 1) / (high - low);
   for (let row = 0; row < order.length; row++) {
     const unit = order[row]!;
     for (let t = 0; t < steps; t++) {
       const value = values[t * units + unit]!;
-      const level = log ? levelOf(Math.log10(Math.max(value, 1e-300)), low, high) : Math.round((value - low) * by);
-      dots[row * steps + t] = colours[level < 0 || level !== level ? 0 : level >= LEVELS ? LEVELS - 1 : level]!;
+      // What is nothing at all has no colour on a scale of powers of ten.
+      if (scale.log && scale.ramp === "magnitude" && !(value > 0)) continue;
+      const level = Math.round(share(value, scale) * (LEVELS - 1));
+      dots[row * steps + t] = colours[level >= 0 ? Math.min(level, LEVELS - 1) : 0]!;
     }
   }
   pen.putImageData(image, 0, 0);
