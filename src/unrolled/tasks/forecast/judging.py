@@ -107,10 +107,11 @@ def findings(rows: Sequence[Row]) -> list[str]:
     """What the rows say where one beside the model, the first, is as good or better."""
     ours = rows[0].values["mase"] or 0.0
     others = [(row.values["mase"] or np.inf, row.name) for row in rows[1:]]
-    naive = min((pair for pair in others if pair[1] in BASELINES), default=(np.inf, ""))
-    memoryless = [pair for pair in others if pair[1] not in BASELINES]
-    said = [(name, verdict(ours, error)) for error, name in [*memoryless, naive]]
-    return [f"{name} is {words}" for name, words in said if words]
+    best, name = min((pair for pair in others if pair[1] in BASELINES), default=(np.inf, ""))
+    twins = [error for error, other in others if other not in BASELINES and verdict(ours, error)]
+    said = [f"memory was worth nothing: MASE {ours:.3f} with it, {error:.3f} without" for error in twins]
+    words = verdict(ours, best)
+    return [*said, *([f"{name} is {words}"] if words else [])]
 
 
 def coverages(
