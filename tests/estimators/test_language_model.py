@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unrolled.estimators import language_model as estimators
 from unrolled.config import LanguageModelConfig
 from unrolled.data.splits import SplitText
 from unrolled.errors import DataError, NotFittedError, OptionError
 from unrolled.estimators import LanguageModel
+from unrolled.estimators import language_model as estimators
 from unrolled.tasks import sampling
 from unrolled.training.learner import Learner
 from unrolled.training.loop import UNKNOWN

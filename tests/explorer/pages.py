@@ -24,7 +24,9 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in golden.cases():
         page.write(folder / f"{name}.html", Trace.load(golden.FOLDER / f"{name}.safetensors"))
-    model = unrolled.LanguageModel(hidden=12, embedding=6, batch=2, length=16, epochs=3.0, valid=0.1, test=0.1)
+    model = unrolled.LanguageModel(
+        hidden=12, embedding=6, batch=2, length=16, epochs=3.0, valid=0.1, test=0.1
+    )
     model.fit('the sea, "the wind" and the sail;\n' * 30)
     traced = model.explain('the "wind" and the sea')
     page.write(folder / "text.html", traced, carried.weights(model._fitted()))
