@@ -125,7 +125,13 @@ def _sequences(table: Table, roles: Roles) -> tuple[Table, list[tuple[int, Any]]
 
 
 def measurements(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
-    """The columns to learn from; without names, those of numbers that do not merely count the rows."""
+    """The columns to learn from, and what was assumed, a sentence each.
+
+    Without names, they are those of numbers that do not merely count the rows.
+
+    Raises:
+        DataError: a misnamed column, or none of numbers.
+    """
     if roles.features:
         return [table.name(name) for name in roles.features], []
     names = numeric(table, roles)

@@ -83,12 +83,12 @@ class Classification(ExamplesTask[ManyToOne]):
         labels = Labels(tables["train"][LABEL])
         reader = readers.fit(config, columns, labels, tables["train"])
         parts: dict[str, Examples] = {
-            part: {"x": reader.numbers(table[X]), "y": labels.numbers(list(table[LABEL]), _Places(table))}
+            part: {"x": reader.numbers(table[X]), "y": labels.numbers(list(table[LABEL]), _places(table))}
             for part, table in tables.items()
         }
         raw: dict[str, Ragged] = {}
         if "test" in tables:
-            raw["places"] = Ragged.of_texts(_Places(tables["test"]))
+            raw["places"] = Ragged.of_texts(_places(tables["test"]))
             if isinstance(reader, TextReader):
                 raw |= {part: Ragged.of_texts(map(str, tables[part][X])) for part in ("train", "test")}
         report = DataReport.of(tables, X, LABEL, gaps=True).data()
@@ -246,11 +246,8 @@ def _classes(examples: Examples) -> NDArray[np.int64]:
     return y
 
 
-class _Places(list[str]):
-    """The place of every row of a table."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table.where(row) for row in range(len(table)))
+def _places(table: Table) -> list[str]:
+    return [table.where(row) for row in range(len(table))]
 
 
 def _task(reader: Reader) -> str:
