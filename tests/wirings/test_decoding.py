@@ -116,7 +116,9 @@ def plain_beam(table: Table, source: int, longest: int, width: int, alpha: float
         longer.sort(reverse=True)
         done += [one for one in longer[:width] if one[1][-1] == END]
         live = [one for one in longer if one[1][-1] != END][:width]
-        if len(done) >= width:
+        scores = sorted((nats / ((5 + len(said)) / 6) ** alpha for nats, said in done), reverse=True)
+        going = max((nats / ((5 + len(said)) / 6) ** alpha for nats, said in live), default=-np.inf)
+        if len(done) >= width and scores[width - 1] >= going:
             live = []
             break
     ranked = [(nats / ((5 + len(said)) / 6) ** alpha, said) for nats, said in done + live]
@@ -131,6 +133,23 @@ def test_beams_of_many_sources_are_each_that_of_one_in_plain_lists(width: int, a
     for source, each in enumerate(found):
         expected = plain_beam(table, source, 5, width, alpha)[:width]
         assert [whole(one.ids, one.ended) for one in each] == expected
+
+
+class Nearly(Table):
+    """At each of eight steps one token is nearly certain, and the end next to it; then the end is."""
+
+    def row(self, source: int, read: list[int]) -> Tensor:
+        p = torch.full((self.vocabulary,), 0.01)
+        p[END], p[2] = (0.05, 0.9) if len(read) <= 8 else (0.9, 0.05)
+        return (p / p.sum()).log()
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def test_a_beam_waits_for_what_is_likelier_than_all_that_ended_early(width: int, alpha: float) -> None:
+    table = Nearly(4, 2)
+    found = beam(table, table.start(), BEGINS[:2], Ends(END, 20), width, alpha)
+    assert [each[0].ids for each in found] == [[2] * 8] * 2
 
 
 def test_what_is_never_said_is_not_and_ended_sources_cost_no_steps() -> None:

@@ -155,9 +155,11 @@ def beam(
 ) -> list[list[Written]]:
     """Keeps the ``width`` likeliest beginnings of each source at every length, and ranks what has ended.
 
-    A source is done when as many of its sequences have ended while they were among the ``width`` likeliest;
-    those still going on at the greatest length are ranked with them as they are. So a beam of width 1 is
-    `greedy`, and one as wide as there are sequences tries them all.
+    A source is done when ``width`` of its sequences have ended while they were among the ``width`` likeliest,
+    and none that goes on would now come before its ``best``: where one word is nearly certain at every step,
+    what ends too early is soon found, but is not what is looked for. Those still going on at the greatest
+    length are ranked with them as they are. So a beam of width 1 is `greedy`, and one as wide as there are
+    sequences tries them all.
 
     Maths:
         score = log p / ((5 + n) / 6)^alpha, n being the tokens said, the end included
@@ -186,17 +188,22 @@ def beam(
         rows, ended = beams.advance(_without(log_p, ends), ends.end)
         for one in ended:
             found[one.source].append(one)
-        rows = rows[beams.drop({source for source, each in enumerate(found) if len(each) >= width})]
+        going = beams.likeliest(alpha)
+        rows = rows[beams.drop({s for s in going if _is_done(found[s], going[s], width, best, alpha)})]
         if not len(rows):
             break
         state, ids = decoder.select(state, rows), beams.said[:, -1]
     for one in beams.cut():
         found[one.source].append(one)
     written = [
-        [_written(one.ids, ends, one.log_p, one.log_p / ((5 + len(one.ids)) / 6) ** alpha) for one in each]
+        [_written(one.ids, ends, one.log_p, _score(one.log_p, len(one.ids), alpha)) for one in each]
         for each in found
     ]
     return [sorted(each, key=lambda one: -one.score)[:best] for each in written]
+
+
+def _score(log_p: float, tokens: int, alpha: float) -> float:
+    return log_p / ((5 + tokens) / 6) ** alpha
 
 
 class _Said(NamedTuple):
@@ -205,6 +212,12 @@ class _Said(NamedTuple):
     source: int
     ids: list[int]
     log_p: float
+
+
+def _is_done(ended: list[_Said], going: float, width: int, best: int, alpha: float) -> bool:
+    """Whether so many have ended that what goes on, whose best score is ``going``, is not looked for."""
+    scores = sorted((_score(one.log_p, len(one.ids), alpha) for one in ended), reverse=True)
+    return len(scores) >= width and scores[best - 1] >= going
 
 
 class _Beams:
@@ -244,6 +257,11 @@ class _Beams:
         rows = at.gather(1, place).flatten()
         self.said = torch.cat([self.said[rows], tokens.gather(1, place).view(-1, 1)], 1)
         return rows, ended
+
+    def likeliest(self, alpha: float) -> dict[int, float]:
+        """Of each source that is not done, the best score of its sequences as they are."""
+        most, n = self.nats.amax(1).tolist(), self.said.size(1)
+        return {source: _score(nats, n, alpha) for source, nats in zip(self.sources, most, strict=True)}
 
     def drop(self, done: set[int]) -> Tensor:
         """Leaves out sources: the rows that stay.
