@@ -118,9 +118,7 @@ def test_refusals(path: str, headers: dict[str, Any], status: int, says: str):
     assert "content-security-policy" in answer.headers
 
 
-@pytest.mark.parametrize(
-    "headers", [{"origin": "http://127.0.0.1:8000"}, {"host": "localhost:9"}]
-)
+@pytest.mark.parametrize("headers", [{"origin": "http://127.0.0.1:8000"}, {"host": "localhost:9"}])
 def test_own_page_by_any_own_name_is_answered(headers: dict[str, Any]):
     assert ask(f"/{TOKEN}/api/choices", **headers).status == 200
 
