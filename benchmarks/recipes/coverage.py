@@ -2,7 +2,7 @@
 
 python -m benchmarks.recipes m4-hourly --runs runs
 python -m benchmarks.recipes m4-weekly --runs runs
-python -m benchmarks.forecast runs/m4-hourly runs/m4-weekly
+python -m benchmarks.recipes.coverage runs/m4-hourly runs/m4-weekly
 """
 
 from __future__ import annotations
