@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,14 @@ import torch
 import unrolled
 from unrolled import nn, unroll
 from unrolled.cells import Array
+from unrolled.config import LanguageModelConfig
+from unrolled.data.tokenizers import CharTokenizer
+from unrolled.explorer import carried
+from unrolled.tasks.base import Kept
 from unrolled.traces import Trace
+from unrolled.tracing import trace_run
 from unrolled.tracing.keep import Keep
+from unrolled.wirings import Sizes, TokenModel
 
 FOLDER = Path(__file__).parents[1] / "golden" / "explorer"
 ALL = ("forward", "backward", "itemised")
@@ -43,6 +50,23 @@ class Given(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         return self.layer(x, **self.given)
+
+
+def reading(cell: str, layers: int) -> Kept:
+    """A language model of a few characters, untrained."""
+    torch.manual_seed(5)
+    reader = CharTokenizer.fit(["to be, or not to be"])
+    model = TokenModel(Sizes(reader.size, cell, layers, hidden=5, embedding=3))
+    return Kept(model.eval(), reader, LanguageModelConfig(), {})
+
+
+READING = {"text-lstm": ("lstm", 2), "text-gru": ("gru", 1)}
+"""Language models, with their weights beside their traces."""
+
+
+def read(name: str) -> Trace:
+    """The trace of one of them."""
+    return trace_run(reading(*READING[name]), "to be, or not", keep=ALL)
 
 
 def by_hand(cell: str, gates: int) -> Trace:
@@ -77,6 +101,7 @@ def cases() -> dict[str, Callable[[], Trace]]:
         "rnn-tanh": lambda: traced(nn.RNN(I, H)),
         "rnn-relu": lambda: traced(nn.RNN(I, H, nonlinearity="relu")),
         "rnn-identity": lambda: by_hand("rnn_identity", 1),
+        **{name: partial(read, name) for name in READING},
         "states-alone": lambda: traced(nn.LSTM(I, H), keep="h", loss=None),
     }
 
@@ -85,3 +110,5 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, build in cases().items():
         build().save(FOLDER / f"{name}.safetensors")
+    for name, model in READING.items():
+        (FOLDER / f"weights-{name}.safetensors").write_bytes(carried.weights(reading(*model)) or b"")

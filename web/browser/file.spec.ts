@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 import { flaws, opened } from "./pages";
 
-const SCREENS = ["unrolled", "gradient", "units"];
+const SCREENS = ["unrolled", "gradient", "units", "live"];
 const TRACES = ["text", "lstm-stacked", "lstm-both-directions", "lstm-projected", "gru-ragged", "gru-reset-before", "gru-window", "rnn-relu", "long"];
 const LACKING = ["states-alone", "gru-some-units"];
 
@@ -42,7 +42,7 @@ for (const theme of ["light", "dark"] as const) {
 test("on a narrow screen nothing stands out", async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 800 });
   await opened(page, "text");
-  for (const key of ["1", "2", "3"]) {
+  for (const key of ["1", "2", "3", "4"]) {
     await page.keyboard.press(key);
     await page.waitForTimeout(150);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
@@ -114,7 +114,7 @@ test("text with markup is shown and never run", async ({ page }) => {
     void dialog.dismiss();
   });
   const heard = await opened(page, "hostile");
-  for (const key of ["1", "2", "3"]) await page.keyboard.press(key);
+  for (const key of ["1", "2", "3", "4"]) await page.keyboard.press(key);
   await expect(page.getByRole("heading", { level: 1 })).toContainText("<script>");
   expect(await page.locator("img").count()).toBe(0);
   expect(alerted).toBe(false);
@@ -161,4 +161,27 @@ test("what if the recurrent weights were smaller: less comes back", async ({ pag
   for (let k = 0; k < 6; k++) await page.keyboard.press("ArrowLeft");
   await expect(page.getByText("× 0.70").first()).toBeVisible();
   await expect(page.locator("path.scaled")).toBeVisible();
+});
+
+test("the model in the page reads what is typed, and is poked", async ({ page }) => {
+  await opened(page, "text", "s=live&u=2");
+  await expect(page.getByText(/gives the recorded outputs ✓/)).toBeVisible();
+  const text = page.getByRole("textbox", { name: "Text that the model reads" });
+  const first = page.locator(".futures ol").first();
+  await text.fill("the sea, ");
+  const before = await first.textContent();
+  await page.getByRole("button", { name: "Remember this text" }).click();
+  await text.press("End");
+  await text.press("t");
+  await expect(text).toHaveValue("the sea, t");
+  await expect(first).not.toHaveText(before!);
+  await expect(page.locator(".futures > div")).toHaveCount(2);
+  await page.getByRole("button", { name: "Take one back" }).click();
+  await expect(first).toHaveText(before!);
+  await page.getByRole("button", { name: "Set it here" }).click();
+  await expect(first).not.toHaveText(before!);
+  await page.getByRole("button", { name: "Let it be" }).click();
+  await expect(first).toHaveText(before!);
+  await page.getByRole("button", { name: "Hold to write" }).press("Enter");
+  await expect(text).toHaveValue(/^the sea, .$/s);
 });

@@ -42,7 +42,7 @@ function fromAbove(scene: Scene, layer: Layer, t: number, u: number): Made | nul
   if (!head || !dy || !scene.readsHead(layer)) return null;
   const terms: Term[] = [];
   for (let k = 0; k < dy.units; k++) {
-    const W = factor(`W_hy[${k}, ${u}]`, head.weight(k, u), null);
+    const W = factor(() => `W_hy[${k}, ${u}]`, head.weight(k, u), null);
     terms.push(term("output", W, scene.ofModel("dy", t, k)));
   }
   return { formula: "Σₖ W_hy ∂L/∂yₖ", terms };
@@ -85,7 +85,7 @@ function throughRows(scene: Scene, layer: Layer, gates: readonly string[], name:
 function ofCell(scene: Scene, layer: Layer, t: number, u: number): Made | null {
   const o = scene.factor(layer, "o", t, u);
   const tanh = tanhOfCell(scene, layer, t, u);
-  const now = term("now", through(scene, layer, t, u), o, factor(`(1 − ${tanh.sign}²)`, 1 - tanh.value ** 2, tanh.key));
+  const now = term("now", through(scene, layer, t, u), o, factor(() => `(1 − ${tanh.sign}²)`, 1 - tanh.value ** 2, tanh.key));
   const formula = `∂L/∂c = ∂L/∂${layer.projected ? "m" : "h"} · o · (1 − tanh²(c)) + ∂L/∂c(t+1) · f(t+1)`;
   const next = layer.after(t);
   if (layer.runs(next, scene.b) && !layer.isReset(next, scene.b)) {
@@ -104,7 +104,7 @@ function through(scene: Scene, layer: Layer, t: number, u: number): Factor {
 function ofPreactivation(scene: Scene, layer: Layer, gate: string, t: number, u: number): Made | null {
   const squash = layer.cell.squash[gate]!;
   const value = layer.cell.gates.length === 1 ? scene.factor(layer, "h", t, u) : scene.factor(layer, gate, t, u);
-  const slope = factor(WRITTEN[squash].slope(value.sign), SLOPE[squash](value.value), value.key);
+  const slope = factor(() => WRITTEN[squash].slope(value.sign), SLOPE[squash](value.value), value.key);
   const slopeSign = WRITTEN[squash].slope(gate);
   const of = (q: string) => scene.factor(layer, q, t, u);
   const made = (formula: string, ...factors: Factor[]): Made => ({
@@ -123,12 +123,12 @@ function ofPreactivation(scene: Scene, layer: Layer, gate: string, t: number, u:
       return made("∂L/∂h · tanh(c)", through(scene, layer, t, u), tanhOfCell(scene, layer, t, u));
     case "n": {
       const z = of("z");
-      return made("∂L/∂h · (1 − z)", of("dh"), factor(`(1 − ${z.sign})`, 1 - z.value, z.key));
+      return made("∂L/∂h · (1 − z)", of("dh"), factor(() => `(1 − ${z.sign})`, 1 - z.value, z.key));
     }
     case "z": {
       const h = scene.entering(layer, "h", t, u);
       const n = of("n");
-      return made("∂L/∂h · (h(t−1) − n)", of("dh"), factor(`(${h.sign} − ${n.sign})`, h.value - n.value, h.key));
+      return made("∂L/∂h · (h(t−1) − n)", of("dh"), factor(() => `(${h.sign} − ${n.sign})`, h.value - n.value, h.key));
     }
     case "r":
       return layer.cell.name === "gru"
@@ -156,7 +156,7 @@ export function ofWeight(scene: Scene, layer: Layer, name: string, row: number, 
         if (gate === "n" && layer.cell.name === "gru_reset_before") factors.push(there.factor(layer, "r", t, column));
         factors.push(there.entering(layer, "h", t, column));
       }
-      const here = b === scene.b ? factors : factors.map((each) => ({ ...each, key: null }));
+      const here = b === scene.b ? factors : factors.map((each) => factor(() => each.sign, each.value, null));
       terms.push(term(layer.B > 1 ? `sequence ${b}` : "step", ...here));
     }
   }

@@ -40,8 +40,21 @@ export function term(group: string, ...factors: Factor[]): Term {
   return { factors, group, value: factors.reduce((product, factor) => product * factor.value, 1) };
 }
 
-export function factor(sign: string, value: number, key: Key | null): Factor {
-  return { sign, value, key };
+/** A factor whose sign is made when it is read: of hundreds, a few are shown. */
+class Unwritten implements Factor {
+  constructor(
+    private readonly made: () => string,
+    readonly value: number,
+    readonly key: Key | null,
+  ) {}
+
+  get sign(): string {
+    return this.made();
+  }
+}
+
+export function factor(sign: string | (() => string), value: number, key: Key | null): Factor {
+  return typeof sign === "string" ? { sign, value, key } : new Unwritten(sign, value, key);
 }
 
 /** The sum of all terms. */

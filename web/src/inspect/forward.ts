@@ -93,7 +93,7 @@ function output(scene: Scene, layer: Layer, t: number, u: number): Made {
 
 export function tanhOfCell(scene: Scene, layer: Layer, t: number, u: number): Factor {
   const c = scene.factor(layer, "c", t, u);
-  return factor(`tanh(${c.sign})`, Math.tanh(c.value), c.key);
+  return factor(() => `tanh(${c.sign})`, Math.tanh(c.value), c.key);
 }
 
 function projection(scene: Scene, layer: Layer, t: number, u: number): Made {
@@ -108,15 +108,15 @@ function mixed(scene: Scene, layer: Layer, t: number, u: number): Made {
   return {
     formula: "h = (1 − z) · n + z · h(t−1)",
     terms: [
-      term("new", factor(`(1 − ${z.sign})`, 1 - z.value, z.key), scene.factor(layer, "n", t, u)),
+      term("new", factor(() => `(1 − ${z.sign})`, 1 - z.value, z.key), scene.factor(layer, "n", t, u)),
       term("kept", z, scene.entering(layer, "h", t, u)),
     ],
   };
 }
 
 export function weight(layer: Layer, name: string, row: number, column = 0): Factor {
-  const is = name.startsWith("b") ? `${name}${subscript(row)}` : `${name}[${row}, ${column}]`;
-  return factor(is, layer.weight(name, row, column), key(`${name}:${row}`, layer.index, 0, column));
+  const sign = () => (name.startsWith("b") ? `${name}${subscript(row)}` : `${name}[${row}, ${column}]`);
+  return factor(sign, layer.weight(name, row, column), key(`${name}:${row}`, layer.index, 0, column));
 }
 
 /** What a function gives of a sum. */

@@ -76,19 +76,19 @@ export class Scene {
   /** A quantity of a layer at a step, as a part of a product. */
   factor(layer: Layer, q: string, t: number, u: number): Factor {
     const of = key(q, layer.index, t, u);
-    return factor(this.sign(of), this.value(of), of);
+    return factor(() => this.sign(of), this.value(of), of);
   }
 
   /** A state that enters a step, as a part of a product: what left the step before. */
   entering(layer: Layer, state: string, t: number, u: number): Factor {
     const of = key(state, layer.index, layer.before(t), u);
-    return factor(this.sign(of), layer.entering(state, t, this.b, u), layer.isReset(t, this.b) ? null : of);
+    return factor(() => this.sign(of), layer.entering(state, t, this.b, u), layer.isReset(t, this.b) ? null : of);
   }
 
   /** A number of the whole model, as a part of a product. */
   ofModel(q: string, t: number, k: number): Factor {
     const of = key(q, -1, t, k);
-    return factor(this.sign(of), this.value(of), of);
+    return factor(() => this.sign(of), this.value(of), of);
   }
 
   /** What an output is of: a token, a label, or its number. */
@@ -112,16 +112,19 @@ export class Scene {
     const layer = this.trace.layer(of.layer);
     if (layer.units) return [];
     const candidates = this.followers(layer, of);
-    const found: Effect[] = [];
+    const found: { next: Key; at: number; term: Term }[] = [];
     for (const { key: next, made } of candidates) {
       for (const each of made.terms) {
         const at = each.factors.findIndex((f) => f.key && f.key.q === of.q && f.key.layer === of.layer && f.key.t === of.t && f.key.u === of.u);
         if (at < 0 || !Number.isFinite(each.value)) continue;
-        const through = each.factors.filter((_, k) => k !== at).map((f) => f.sign).join(" · ");
-        found.push({ key: next, sign: this.sign(next), through, value: each.value });
+        found.push({ next, at, term: each });
       }
     }
-    return found.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, most);
+    found.sort((a, b) => Math.abs(b.term.value) - Math.abs(a.term.value));
+    return found.slice(0, most).map(({ next, at, term: { factors, value } }) => {
+      const through = factors.filter((_, k) => k !== at).map((f) => f.sign).join(" · ");
+      return { key: next, sign: this.sign(next), through, value };
+    });
   }
 
   /** The numbers whose equations may hold this one, with these equations cut to the terms in question. */
@@ -170,7 +173,7 @@ export class Scene {
   private cut(layer: Layer, gate: string, t: number, j: number, q: string, u: number): { key: Key; made: Made } {
     const row = layer.row(gate, j);
     const name = q === "x" ? "W_xh" : "W_hh";
-    const W = factor(`${name}[${row}, ${u}]`, layer.weight(name, row, u), null);
+    const W = factor(() => `${name}[${row}, ${u}]`, layer.weight(name, row, u), null);
     const operand = q === "x" ? this.factor(layer, "x", t, u) : this.entering(layer, "h", t, u);
     const factors = [W, operand];
     if (q === "h" && gate === "n") {
@@ -276,7 +279,7 @@ export class Scene {
       const layer = this.trace.last;
       if (!this.readsHead(layer)) return null;
       const terms: Term[] = [];
-      for (let k = 0; k < layer.R; k++) terms.push(term("state", factor(`W_hy[${u}, ${k}]`, this.head.weight(u, k), null), this.factor(layer, "h", t, k)));
+      for (let k = 0; k < layer.R; k++) terms.push(term("state", factor(() => `W_hy[${u}, ${k}]`, this.head.weight(u, k), null), this.factor(layer, "h", t, k)));
       terms.push(term("bias", factor(`b_y[${u}]`, this.head.bias(u), null)));
       return { formula: "y = Σₖ W_hy hₖ + b_y", terms };
     }

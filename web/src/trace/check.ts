@@ -194,19 +194,33 @@ function* parts(layer: Layer): Looking {
   const rows = layer.cell.gates.length * H;
   const stride = every(rows, T * B * (I + R));
   let worst = 0;
+  // What entered the recurrent product at every step: the state, and for the candidate that resets before, r h.
+  const entered = new Float64Array(T * B * R);
+  const reset = layer.cell.name === "gru_reset_before" ? new Float64Array(T * B * R) : entered;
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t < layer.length(b); t++) {
+      for (let k = 0; k < R; k++) {
+        const at = (t * B + b) * R + k;
+        entered[at] = layer.entering("h", t, b, k);
+        if (reset !== entered) reset[at] = entered[at]! * layer.at("r", t, b, k);
+      }
+    }
+    yield;
+  }
   const scales = [largest(dW_xh.data), largest(dW_hh.data)] as const;
   for (let row = 0; row < rows; row += stride) {
     const gate = layer.cell.gates[Math.floor(row / H)]!;
     const unit = row % H;
     const ofX = new Float64Array(I);
     const ofH = new Float64Array(R);
+    const read = gate === "n" && layer.cell.name === "gru_reset_before" ? reset : entered;
     for (let b = 0; b < B; b++) {
       for (let t = 0; t < layer.length(b); t++) {
-        const d = da.data[(t * B + b) * rows + row]!;
+        const at = t * B + b;
+        const d = da.data[at * rows + row]!;
         const dh = gate === "n" && layer.cell.name === "gru" ? d * layer.at("r", t, b, unit) : d;
-        const resets = gate === "n" && layer.cell.name === "gru_reset_before";
-        for (let j = 0; j < I; j++) ofX[j]! += d * x.data[(t * B + b) * I + j]!;
-        for (let k = 0; k < R; k++) ofH[k]! += dh * layer.entering("h", t, b, k) * (resets ? layer.at("r", t, b, k) : 1);
+        for (let j = 0; j < I; j++) ofX[j]! += d * x.data[at * I + j]!;
+        for (let k = 0; k < R; k++) ofH[k]! += dh * read[at * R + k]!;
       }
     }
     for (let j = 0; j < I; j++) worst = Math.max(worst, Math.abs(ofX[j]! - dW_xh.data[row * I + j]!) / scales[0]);

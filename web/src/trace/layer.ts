@@ -45,10 +45,14 @@ export class Layer {
   readonly firstStep: number;
   readonly wholeT: number;
 
+  private readonly own = new Map<string, Reals>();
+  private readonly lengths: Tensor | undefined;
+  private readonly reset: Tensor | undefined;
+
   constructor(
     readonly index: number,
     readonly facts: LayerFacts,
-    private readonly arrays: ReadonlyMap<string, Tensor>,
+    arrays: ReadonlyMap<string, Tensor>,
     /** The hidden units that were kept, or null for all. */
     readonly units: readonly number[] | null,
   ) {
@@ -63,6 +67,13 @@ export class Layer {
     this.H = facts.H;
     this.firstStep = facts.first_step;
     this.wholeT = facts.whole_T;
+    for (const [name, tensor] of arrays) {
+      if (!name.startsWith(`${this.name}/`)) continue;
+      const short = name.slice(this.name.length + 1);
+      if (short !== "lengths" && short !== "reset") this.own.set(short, real(tensor, name));
+    }
+    this.lengths = arrays.get(`${this.name}/lengths`);
+    this.reset = arrays.get(`${this.name}/reset`);
     this.projected = this.has("W_hr");
     const h = this.tensor("h") ?? this.tensor("dh");
     this.R = h ? (h.shape[2] ?? this.H) : this.H;
@@ -70,26 +81,23 @@ export class Layer {
 
   /** Whether an array was kept. */
   has(name: string): boolean {
-    return this.arrays.has(`${this.name}/${name}`);
+    return this.own.has(name);
   }
 
   /** An array of real numbers; undefined where it was not kept. */
   tensor(name: string): Reals | undefined {
-    const tensor = this.arrays.get(`${this.name}/${name}`);
-    return tensor && real(tensor, `${this.name}/${name}`);
+    return this.own.get(name);
   }
 
   /** Real steps of a sequence among those that were kept. */
   length(b: number): number {
-    const lengths = this.arrays.get(`${this.name}/lengths`);
-    if (!lengths) return this.T;
-    return Math.min(this.T, Math.max(0, Number(lengths.data[b] ?? 0) - this.firstStep));
+    if (!this.lengths) return this.T;
+    return Math.min(this.T, Math.max(0, Number(this.lengths.data[b] ?? 0) - this.firstStep));
   }
 
   /** Whether the states are cleared before a step. */
   isReset(t: number, b: number): boolean {
-    const reset = this.arrays.get(`${this.name}/reset`);
-    return reset !== undefined && Number(reset.data[t * this.B + b]) === 1;
+    return this.reset !== undefined && Number(this.reset.data[t * this.B + b]) === 1;
   }
 
   /** The step that runs before a step, and the one after; -1 or `length` where there is none. */
