@@ -50,7 +50,7 @@ def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
     corpus = course.task.corpus
     ids = [corpus.part(part).tolist() for part in ("train", "valid", "test")]
     facts = kept.facts, other.facts, course.learner.facts(), corpus.characters
-    return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows())
+    return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows(), run.read_result())
 
 
 def flip(path: Path, draw: random.Random) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -160,7 +161,8 @@ class RunFolder:
 
     def write_result(self, contents: Mapping[str, Any]) -> None:
         """Writes what came of the training, ``result.json``; raises StorageError."""
-        storage.write(self.result, json.dumps(contents, indent=2) + "\n")
+        sealed = {**contents, "sha256": _sha256(contents)}
+        storage.write(self.result, json.dumps(sealed, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
         """What `write_result` wrote.
@@ -168,14 +170,18 @@ class RunFolder:
         Raises:
             RunError: the training is not at its end, or the file is damaged.
         """
+        fix = f"Have it judged anew: unrolled resume {self.name}"
         try:
-            return json.loads(self.result.read_text())
+            contents: dict[str, Any] = json.loads(self.result.read_text())
+            sha256 = contents.pop("sha256", None)
         except FileNotFoundError as error:
             fix = f"Let it come to its end: unrolled resume {self.name}"
             raise RunError(f"run: {self.path}", "have a result", "none yet", fix) from error
-        except (OSError, ValueError) as error:
-            fix = f"Have it judged anew: unrolled resume {self.name}"
+        except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"run: {self.result}", "be a result", str(error), fix) from error
+        if sha256 != _sha256(contents):
+            raise RunError(f"run: {self.result}", "be as it was written", "other contents", fix)
+        return contents
 
     def write_card(self, text: str) -> None:
         """Writes the model's card, Markdown; raises StorageError."""
@@ -265,6 +271,11 @@ def run_name(task: str, source: str) -> str:
 
 
 # -------------------------------------------------------------------------------------------- inside
+
+
+def _sha256(contents: Mapping[str, Any]) -> str:
+    """The digest of what a JSON file says, however it is laid out."""
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
 def _runs(parent: Path) -> list[RunFolder]:
