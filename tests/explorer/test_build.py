@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,5 +65,6 @@ def test_page_s_own_tests():
     BROWSER is None, reason="no Chromium is here (on Debian: apt install chromium-headless-shell)"
 )
 def test_page_in_a_browser():
-    done = subprocess.run(["npx", "playwright", "test"], cwd=WEB, capture_output=True, text=True)
+    env = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(["npx", "playwright", "test"], cwd=WEB, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:]
