@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import unrolled
 from tests.explorer import golden
 from unrolled.errors import OptionError, RunError, TraceError, UnavailableError
 from unrolled.explorer import guard, server
@@ -197,3 +198,18 @@ main(["explore", "--no-browser"])
     assert done.stdout.startswith("The explorer: http://127.0.0.1:")
     assert "status 403" in done.stdout
     assert done.stdout.endswith("The explorer has ended.\n")
+
+
+def test_runs_are_opened_over_a_text(tmp_path: Path):
+    model = unrolled.LanguageModel(hidden=8, batch=2, length=8, epochs=0.3, valid=0.2, test=0.2)
+    model.fit("the sea, the wind and the sail; " * 20).save(tmp_path / "runs" / "sea")
+    choices = Choices()
+    choice = choices.all()["sea"]
+    assert (choice.kind, choice.asks) == ("run", True)
+    opened = choices.open("sea", "the wind")
+    assert opened.weights is not None
+    assert opened.trace.facts["model"]["run"] == "sea"
+    assert opened.trace.facts["outputs"][opened.trace["ids"][0, 0]] == "t"
+    assert choices.open("sea", "the sea").trace.tokens[0][-1] == "e"
+    answer = ask(f"/{TOKEN}/api/trace", body=question("sea", "x"))
+    assert (answer.status, "at least 2 tokens" in answer.refused) == (422, True)
