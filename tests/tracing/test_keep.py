@@ -58,6 +58,20 @@ def test_a_window_says_of_its_steps_what_the_whole_says(cell: str):
     assert window.check().ok
 
 
+def test_a_windows_signal_is_of_its_own_losses_and_states():
+    x, found = torch.randn(20, 1, 3, generator=torch.Generator().manual_seed(1)), []
+    torch.manual_seed(0)
+    layer = nn.RNN(3, 8)
+    for steps in (None, range(5, 15)):
+        keep = Keep("itemised", steps=steps)
+        found += unrolled.trace(layer, x, loss=lambda out: out[0].square().sum(), keep=keep).layers
+    whole, window = found
+    square = whole.G[5:15, 5:15]
+    for d in range(10):
+        shares = [square[s, s - d] / square[s, s] for s in range(d, 10)]
+        assert window.signal()[d] == pytest.approx(np.median(shares), rel=1e-6)
+
+
 def test_some_units():
     whole, some = traced(("forward", "backward")), traced(Keep(units=[4, 1]))
     np.testing.assert_array_equal(some["l0/gates"], whole["l0/gates"][..., [4, 1]])

@@ -237,7 +237,9 @@ class LayerTrace:
             result: ``[T]``, by how many steps lie between; NaN at distances that no loss step has.
         """
         if "G" in self.arrays:
-            return through_time.signal(self.G, self.reverse)
+            # Losses of every step, states of those that were kept: the square between them.
+            G = self.G if len(self.G) == 1 else self.G[self.first_step : self.first_step + self.T]
+            return through_time.signal(G, self.reverse)
         return through_time.product_norms(self._sequence(0))
 
     @cached_property
