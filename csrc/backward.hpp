@@ -38,21 +38,21 @@ public:
     void take_shared(Arena& arena) {
         panels_.take(arena, s_, order_.steps > 1 || f_.dh_0 || (kGated && f_.h_0), bool(f_.dx));
         walk_.zeros = arena.take<Real>(s_.R() > s_.H ? s_.R() : s_.H);
-        carry_ = arena.take<Real>(order_.rows * s_.R());
+        carry_ = arena.take<Real>(order_.rows * s_.kR());
         if (Cell::has_c) dc_ = arena.take<Real>(order_.rows * s_.H);
         if (Cell::stages == 2) dgated_ = arena.take<Real>(order_.rows * s_.H);
         if (s_.P) dm_ = arena.take<Real>(order_.rows * s_.H);
         sums_.take_shared(arena);
         for (Block<Real>& block : blocks_)
             if (&block == blocks_ || how_.by == By::products)
-                block = Block<Real>::take(arena, block_rows(), d_h(), s_.P);
+                block = Block<Real>::take(arena, block_rows(), d_h(), s_.P, s_.order);
     }
     Own take_own(Arena& arena) const {
         Own own;
         const Index rows = order_.rows;
-        for (const Real*** each :
-             {&own.gates, &own.saved, &own.h_before, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
+        for (const Real*** each : {&own.gates, &own.saved, &own.c_before, &own.c, &own.h, &own.dh_out, &own.dh})
             *each = arena.take<const Real*>(rows);
+        own.h_before = arena.take<const Real*>(rows * s_.order);
         for (Real*** each : {&own.da, &own.dh_before, &own.gated}) *each = arena.take<Real*>(rows);
         own.b = arena.take<Index>(rows);
         own.sums = sums_.take_own(arena, block_rows(), how_.by == By::rows ? how_.threads : 1);
@@ -142,7 +142,7 @@ private:
         if (member == 0) clear(walk_.zeros, s_.R() > s_.H ? s_.R() : s_.H);
         for (Index i = part.from; i < part.to; ++i) {
             const Index b = order_.row(i);
-            copy_or_clear(carry_ + i * s_.R(), f_.dh_n ? f_.dh_n + b * s_.R() : nullptr, s_.R());
+            copy_or_clear(carry_ + i * s_.kR(), f_.dh_n ? f_.dh_n + b * s_.kR() : nullptr, s_.kR());
             if (Cell::has_c) copy_or_clear(dc_ + i * s_.H, f_.dc_n ? f_.dc_n + b * s_.H : nullptr, s_.H);
         }
     }
@@ -155,10 +155,11 @@ private:
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place), r = block_row + place;
             own.b[k] = b;
-            own.h_before[k] = walk_.entering(t, place, f_.h, f_.h_0, s_.R());
+            walk_.entering(t, place, f_.h, f_.h_0, own.h_before + k, order_.rows);
             if (Cell::has_saved || s_.P) own.saved[k] = f_.tape.saved + walk_.tape_row(t, b) * H;
             if (records) {
-                block.h_before[r] = own.h_before[k];
+                for (Index j = 0; j < s_.order; ++j)
+                    block.h_before[j * block.rows + r] = own.h_before[j * order_.rows + k];
                 block.x[r] = f_.x ? f_.x.at(t, walk_.on_tape(b)) : nullptr;
                 block.dx[r] = f_.dx ? f_.dx.at(t, b) : nullptr;
                 if (f_.dtable) block.dtable[r] = f_.dtable + *f_.ids.at(t, walk_.on_tape(b)) * gh();
@@ -167,7 +168,7 @@ private:
             own.h[k] = f_.h.at(t, walk_.on_tape(b));
             own.dh_out[k] = f_.dh_out ? f_.dh_out.at(t, b) : walk_.zeros;
             own.da[k] = block.da + r * d_h();
-            own.dh_before[k] = carry_ + place * s_.R();
+            own.dh_before[k] = carry_ + place * s_.kR();
             if constexpr (Cell::keeps_gates) own.gates[k] = f_.tape.gates + walk_.tape_row(t, b) * gh();
             if constexpr (Cell::has_c) {
                 own.c_before[k] = walk_.entering(t, place, {f_.tape.c, f_.tape_batch * H, H}, f_.c_0, H);
@@ -191,9 +192,20 @@ private:
             if (how_.by == By::units && !me.meet_or_part()) return false;
             units = own_units(me);
         }
-        if (back) go_back(me, own, 0, rows, own.dh_before, s_.R(), Cell::reads_h ? Into::resumed : Into::fresh);
+        if (back && s_.order > 1) age(own, rows);
+        const Into into = Cell::reads_h || s_.order > 1 ? Into::resumed : Into::fresh;
+        if (back) go_back(me, own, 0, rows, own.dh_before, s_.kR(), into);
         if (s_.reset) cut(own, rows, t, share, units);
         return true;
+    }
+
+    // The state that this step gave is none of those before it: what its k - 1 elder ones get moves up.
+    void age(const Own& own, Index rows) const {
+        const Index elder = s_.kR() - s_.R();
+        for (Index k = 0; k < rows; ++k) {
+            std::memmove(own.dh_before[k], own.dh_before[k] + s_.R(), std::size_t(elder) * sizeof(Real));
+            clear(own.dh_before[k] + elder, s_.R());
+        }
     }
 
     // The hidden units that this member computes.
@@ -204,7 +216,7 @@ private:
     // dL/dh of a row under a projection, in full, which both W_hr and its gradient want.
     void project_row(const Own& own, Block<Real>& block, Index k, Index r, Index place, Index t) const {
         Real* dh = block.dh + r * s_.P;
-        const Real* carry = carry_ + place * s_.P;
+        const Real* carry = carry_ + place * s_.kR();
         const Index kept = walk_.row(t, own.b[k]) * s_.P;
         for (Index j = 0; j < s_.P; ++j) dh[j] = carry[j] + own.dh_out[k][j];
         if (f_.dh_carry) copy(f_.dh_carry + kept, carry, s_.P);
@@ -272,7 +284,7 @@ private:
     void cut(const Own& own, Index rows, Index t, const Share& share, const Part& units) {
         for (Index k = 0; k < rows; ++k) {
             if (!s_.reset[walk_.row(t, own.b[k])]) continue;
-            const Part carry = s_.P ? Part(s_.P, 0, 1) : units;
+            const Part carry = s_.P || s_.order > 1 ? Part(s_.kR(), 0, 1) : units;
             clear(own.dh_before[k] + carry.from, carry.size());
             if (Cell::has_c) clear(dc_ + share.at(k) * s_.H + units.from, units.size());
         }
@@ -293,15 +305,15 @@ private:
     }
 
     void finish(const Part& batch, const Part& places, int member) const {
-        const Index R = s_.R(), H = s_.H;
+        const Index kR = s_.kR(), H = s_.H;
         for (Index i = places.from; i < places.to; ++i) {
             const Index b = order_.row(i);
-            if (f_.dh_0) copy(f_.dh_0 + b * R, carry_ + i * R, R);
+            if (f_.dh_0) copy(f_.dh_0 + b * kR, carry_ + i * kR, kR);
             if (Cell::has_c && f_.dc_0) copy(f_.dc_0 + b * H, dc_ + i * H, H);
         }
         for (Index b = batch.from; b < batch.to; ++b) {
             if (s_.lengths ? s_.lengths[b] > 0 : s_.T > 0) continue;
-            if (f_.dh_0) copy_or_clear(f_.dh_0 + b * R, f_.dh_n ? f_.dh_n + b * R : nullptr, R);
+            if (f_.dh_0) copy_or_clear(f_.dh_0 + b * kR, f_.dh_n ? f_.dh_n + b * kR : nullptr, kR);
             if (Cell::has_c && f_.dc_0) copy_or_clear(f_.dc_0 + b * H, f_.dc_n ? f_.dc_n + b * H : nullptr, H);
         }
         if (member == 0) sums_.finish(order_.steps > 0);

@@ -41,10 +41,10 @@ void forward(int code, int threads, Index T, Index B, Index I, Index H, Index P,
              Address reset, Address W_xh, Address W_hh, Address b_xh, Address b_hh, Address W_hr, Address x,
              Index x_step, Index x_row, Address h_0, Address c_0, Address h, Index h_step, Index h_row,
              Address h_n, Address c_n, Address gates, Address saved, Address c, Address ids, Index ids_step,
-             Index ids_row, Address table, Address kept, Address whole) {
+             Index ids_row, Address table, Address kept, Address whole, Index order) {
     const Code which(code);
-    const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
-                      threads, at<const Index>(whole)};
+    Shape shape{T, B, I, H, P, reverse != 0, nullptr, nullptr, threads, at<const Index>(whole), order};
+    shape.lengths = at<const Index>(lengths), shape.reset = at<const std::uint8_t>(reset);
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Forward<Real> f{shape,
@@ -71,10 +71,10 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
               Index dh_out_step, Index dh_out_row, Address dh_n, Address dc_n, Address dx, Index dx_step,
               Index dx_row, Address dW_xh, Address dW_hh, Address db_xh, Address db_hh, Address dW_hr,
               Address dh_0, Address dc_0, Address dh, Address dh_carry, Address dc, Address da, Address ids,
-              Index ids_step, Index ids_row, Address dtable, Address whole, int add) {
+              Index ids_step, Index ids_row, Address dtable, Address whole, int add, Index order) {
     const Code which(code);
-    const Shape shape{T,      B, I, H, P, reverse != 0, at<const Index>(lengths), at<const std::uint8_t>(reset),
-                      threads, at<const Index>(whole)};
+    Shape shape{T, B, I, H, P, reverse != 0, nullptr, nullptr, threads, at<const Index>(whole), order};
+    shape.lengths = at<const Index>(lengths), shape.reset = at<const std::uint8_t>(reset);
     which.with_real([&](auto real) {
         using Real = decltype(real);
         const Backward<Real> f{shape,
@@ -110,9 +110,11 @@ void backward(int code, int threads, Index T, Index B, Index I, Index H, Index P
 // Weights packed once, for a state that goes on from call to call.
 class Stream {
 public:
-    Stream(int code, Index B, Index I, Index H, Index P, Address W_xh, Address W_hh, Address b_xh, Address b_hh,
-           Address W_hr)
-        : which_(code), shape_{0, B, I, H, P, false, nullptr, nullptr, 1}, kernels_(isa().kernels) {
+    Stream(int code, Index B, Index I, Index H, Index P, Index order, Address W_xh, Address W_hh, Address b_xh,
+           Address b_hh, Address W_hr)
+        : which_(code),
+          shape_{0, B, I, H, P, false, nullptr, nullptr, 1, nullptr, order},
+          kernels_(isa().kernels) {
         which_.with_real([&](auto real) {
             using Real = decltype(real);
             const auto w = weights<Real>(W_xh, W_hh, b_xh, b_hh, W_hr);
@@ -193,7 +195,7 @@ NB_MODULE(_native, m) {
         .def("address", [](Kept& kept) { return reinterpret_cast<unrolled::Address>(&kept); })
         .def("bytes", &Kept::bytes);
     nb::class_<Stream>(m, "Stream")
-        .def(nb::init<int, Index, Index, Index, Index, Address, Address, Address, Address, Address>())
+        .def(nb::init<int, Index, Index, Index, Index, Index, Address, Address, Address, Address, Address>())
         .def("forward", &Stream::forward, Release())
         .def("look_up", &Stream::look_up, Release());
 }

@@ -15,7 +15,7 @@ public:
           walk_{s_, order, s_.B, nullptr},
           how_(how),
           training_(f.tape.gates != nullptr),
-          unpacked_(!f.packed && !s_.P && how.threads == 1 && order.total <= kTooFewToPack),
+          unpacked_(!f.packed && !s_.P && s_.order == 1 && how.threads == 1 && order.total <= kTooFewToPack),
           kept_(keeps() ? f.kept : nullptr, content(), bytes_to_keep()) {}
 
     static Division divide(const Forward<Real>& f, const Order& order, int threads) {
@@ -59,7 +59,7 @@ public:
         own.x = arena.take<const Real*>(chunk);
         own.xw_out = arena.take<Real*>(chunk);
         own.xw = arena.take<const Real*>(rows);
-        own.before = arena.take<const Real*>(rows);
+        own.before = arena.take<const Real*>((rows + 1) * s_.order);
         own.c_before = arena.take<const Real*>(rows);
         own.gates = arena.take<Real*>(rows);
         own.h = arena.take<Real*>(rows);
@@ -80,7 +80,7 @@ public:
         const bool stays = how_.by == By::products ? run_ahead(me, own, share) : run_together(me, own, share);
         if (!stays) return;
         me.meet();
-        finish(Part(s_.B, me));
+        finish(Part(s_.B, me), own.before);
     }
 
 private:
@@ -91,7 +91,8 @@ private:
     // Panels are kept of both products, and a step that has no past reads but one of them.
     bool keeps() const { return !f_.packed && !unpacked_ && (order_.steps > 1 || f_.h_0); }
     Kept::Content content() const {
-        return {Cell::gates, Cell::stages, kLanes<Real>, sizeof(Real), f_.ids ? -1 : s_.I, s_.H, s_.P};
+        const Index I = f_.ids ? -1 : s_.I;
+        return {Cell::gates, Cell::stages, kLanes<Real>, sizeof(Real), I, s_.H, s_.P, s_.order};
     }
     void take_kept(Arena& arena, ForwardPanels<Cell, Real>& panels) const {
         panels.take(arena, s_, !f_.ids, true);
@@ -197,7 +198,7 @@ private:
         const Index t = walk_.time(i), rows = share.among(order_.active(t));
         for (Index k = 0; k < rows; ++k) {
             const Index place = share.at(k), b = order_.row(place);
-            own.before[k] = walk_.entering(t, place, to_read(f_.h), f_.h_0, s_.R());
+            walk_.entering(t, place, to_read(f_.h), f_.h_0, own.before + k, most_rows());
             own.gates[k] = gates_row(own, i, b, k);
             own.xw[k] = f_.ids ? f_.table + *f_.ids.at(t, b) * gh() : own.gates[k];
             own.h_final[k] = f_.h.at(t, b);
@@ -241,7 +242,8 @@ private:
             for (Index first = 0; first < rows; first += kSumRows) {
                 const Index n = rows - first < kSumRows ? rows - first : kSumRows;
                 for (Index p = from; p < to; ++p)
-                    sum(panels, p, n, left + first, own.sums + (p - from) * n * kSumLength, no_past);
+                    sum(panels, p, n, left + first, stage_number ? 1 : s_.order,
+                        own.sums + (p - from) * n * kSumLength, no_past);
                 for (Index p = from; p < to; ++p)
                     apply_panel<stage_number>(own, panels, p, first, n, own.sums + (p - from) * n * kSumLength);
             }
@@ -263,8 +265,8 @@ private:
         }
     }
 
-    // One panel's sums of n rows, kSumLength apart.
-    void sum(const Panels<Real>& panels, Index p, Index n, const Real* const* left, Real* to,
+    // One panel's sums of n rows, kSumLength apart, over so many states a row.
+    void sum(const Panels<Real>& panels, Index p, Index n, const Real* const* left, Index states, Real* to,
              bool no_past) const {
         const int vectors = panels.width(p);
         const Index row_length = Index(vectors) * kLanes<Real>;
@@ -272,17 +274,21 @@ private:
             for (Index r = 0; r < n; ++r) copy(to + r * kSumLength, panels.init_at(p), row_length);
             return;
         }
-        for (Index k = 0; k < panels.k; k += kLongestSum<Real>) {
-            const Index k_now = panels.k - k < kLongestSum<Real> ? panels.k - k : kLongestSum<Real>;
+        const Index length = panels.k / states;
+        for (Index row = 0; row < panels.k;) {
+            const Index k = row % length;
+            const Real* const* const from = left + row / length * most_rows();
+            const Index k_now = length - k < kLongestSum<Real> ? length - k : kLongestSum<Real>;
             each_tile(n, tile_rows(vectors), [&](Index first, int rows) {
                 const Real* a[kTallestTile];
                 Real* out[kTallestTile];
                 for (int r = 0; r < rows; ++r)
-                    a[r] = left[first + r] + k, out[r] = to + (first + r) * kSumLength;
+                    a[r] = from[first + r] + k, out[r] = to + (first + r) * kSumLength;
                 tile_of<Real, Left::rows>(
-                    rows, vectors)({k_now, a, 1, panels.at(p) + k * row_length, row_length, panels.init_at(p),
-                                    out, row_length, k ? Into::resumed : Into::fresh});
+                    rows, vectors)({k_now, a, 1, panels.at(p) + row * row_length, row_length, panels.init_at(p),
+                                    out, row_length, row ? Into::resumed : Into::fresh});
             });
+            row += k_now;
         }
     }
 
@@ -327,15 +333,16 @@ private:
         if constexpr (last) put(own.h[row], p.h);
     }
 
-    // Final states, and zeros in the output past every sequence's end.
-    void finish(const Part& rows) {
+    // Final states, and zeros in the output past every sequence's end; there is room for a row's last states.
+    void finish(const Part& rows, const Real** last_states) {
         const Index R = s_.R(), H = s_.H;
         for (Index b = rows.from; b < rows.to; ++b) {
             const Index length = s_.lengths ? s_.lengths[b] : s_.T;
             const Index last = s_.reverse ? 0 : length - 1;
             for (Index t = length; t < s_.T; ++t) clear(f_.h.at(t, b), R);
-            if (f_.h_n)
-                copy_or_clear(f_.h_n + b * R, length ? f_.h.at(last, b) : f_.h_0 ? f_.h_0 + b * R : nullptr, R);
+            if (f_.h_n) walk_.past(b, length, length, true, to_read(f_.h), f_.h_0, last_states, 1);
+            for (Index j = f_.h_n ? s_.order : 0; j-- > 0;)  // the oldest first: h_n may be h_0
+                copy_or_clear(f_.h_n + b * s_.kR() + j * R, last_states[j], R);
             if (!Cell::has_c || !f_.c_n) continue;
             Real* c_n = f_.c_n + b * H;
             if (!length) copy_or_clear(c_n, f_.c_0 ? f_.c_0 + b * H : nullptr, H);

@@ -10,7 +10,7 @@ constexpr std::align_val_t kAlignment{64};
 
 bool same(const Kept::Content& a, const Kept::Content& b) {
     return a.gates == b.gates && a.stages == b.stages && a.lanes == b.lanes && a.bytes == b.bytes &&
-           a.I == b.I && a.H == b.H && a.P == b.P;
+           a.I == b.I && a.H == b.H && a.P == b.P && a.order == b.order;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ public:
     // All that decides how packed weights lie in memory.
     struct Content {
         int gates, stages, lanes, bytes;  // of the cell; and of a register, and of a number in it
-        Index I, H, P;                    // no I: no W_xh
+        Index I, H, P, order;             // no I: no W_xh
     };
 
     Kept() = default;

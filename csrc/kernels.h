@@ -4,7 +4,8 @@
 // back the gradient of everything that went in. Nothing here knows Python, NumPy or torch.
 //
 // Letters: T steps, B batch, I input, H hidden, G gates, P projection (0: none), R size of the recurrent
-// state h (P with a projection, else H). Every array holds `Real` (float or double) unless said otherwise.
+// state h (P with a projection, else H), k order: how many of the last h enter a step, newest first, side by
+// side in one product. Every array holds `Real` (float or double) unless said otherwise.
 // The features of a row lie side by side; rows may lie apart: element (t, b, k) of a `Rows` is
 // data[t * step + b * row + k]. An array whose pointer is null is absent: an input counts as zeros (lengths:
 // all T; reset: none), an output is not written. No two arrays of a call may overlap unless said.
@@ -36,7 +37,9 @@ struct Shape {
     // [B] or null. Where this call is a stretch of a longer one, the lengths in that; `lengths` are then how
     // many of each sequence's steps lie in the stretch. Rows run and are summed in the order of the whole.
     const Index* whole = nullptr;
+    Index order = 1;  // k; above 1 for cells of one stage, which themselves read no h
     Index R() const { return P ? P : H; }
+    Index kR() const { return order * R(); }
 };
 
 template <class Real> struct Rows {
@@ -52,7 +55,7 @@ template <class Real> Rows<const Real> to_read(const Rows<Real>& rows) {
 
 template <class Real> struct Weights {
     const Real* W_xh;  // [G*H, I]
-    const Real* W_hh;  // [G*H, R]
+    const Real* W_hh;  // [G*H, k*R]
     const Real* b_xh;  // [G*H] or null
     const Real* b_hh;  // [G*H] or null
     const Real* W_hr;  // [P, H], only with a projection
@@ -77,10 +80,10 @@ template <class Real> struct Forward {
     Shape shape;
     Weights<Real> weights;
     Rows<const Real> x;     // [T, B, I]
-    const Real* h_0;        // [B, R]
+    const Real* h_0;        // [B, k*R]
     const Real* c_0;        // [B, H]
     Rows<Real> h;           // [T, B, R] out: the layer's output; zero past a sequence's end. Never null.
-    Real* h_n;              // [B, R] out; must not alias h
+    Real* h_n;              // [B, k*R] out; must not alias h, may be h_0
     Real* c_n;              // [B, H] out
     Tape<Real> tape;        // out; all null for inference
     const void* packed;     // the weights as Passes::pack left them, or null: they are packed for this call
@@ -90,9 +93,9 @@ template <class Real> struct Forward {
 };
 
 // `tape_batch` is B, or 1: then x, h, h_0, c_0 and the tape have one row a step that all B rows of upstream
-// gradients share, and weight gradients are sums over the B. Outputs are overwritten, but with `add` those of the
-// weights and of a table are added to. Upstream gradients past a sequence's end are ignored; gradients there are
-// zero. dh_0 may be dh_n itself, and dc_0 dc_n: a row without steps leaves them as they are.
+// gradients share, and weight gradients are sums over the B. Outputs are overwritten, but with `add` those of
+// the weights and of a table are added to. Upstream gradients past a sequence's end are ignored; gradients
+// there are zero. dh_0 may be dh_n itself, and dc_0 dc_n: a row without steps leaves them as they are.
 //
 // So a sequence may go back in stretches, the last that ran first, each over a tape of its own: dh_0 of one is
 // dh_n of the next, and all but the first add. Where stretches begin a whole number of `block_steps` after the
@@ -107,15 +110,15 @@ template <class Real> struct Backward {
     Rows<const Real> h;
     Tape<const Real> tape;
     Rows<const Real> dh_out;  // [T, B, R] gradient of the loss with respect to the output
-    const Real* dh_n;         // [B, R]
+    const Real* dh_n;         // [B, k*R]
     const Real* dc_n;         // [B, H]
     Rows<Real> dx;            // [T, B, I] out
     Real* dW_xh;              // [G*H, I] out
-    Real* dW_hh;              // [G*H, R] out
+    Real* dW_hh;              // [G*H, k*R] out
     Real* db_xh;              // [G*H] out
     Real* db_hh;              // [G*H] out
     Real* dW_hr;              // [P, H] out
-    Real* dh_0;               // [B, R] out
+    Real* dh_0;               // [B, k*R] out
     Real* dc_0;               // [B, H] out
     // For those who look inside; all [T, B, ...], contiguous, zero past the end.
     Real* dh;        // [T, B, R] out: dL/dh_t, from this step's output and from the future together

@@ -24,7 +24,7 @@ template <class Cell, class Real> struct ForwardPanels {
     void take(Arena& arena, const Shape& s, bool input, bool recurrent) {
         take(arena, xh, s.I, input ? vectors_for<Real>(Cell::gates * s.H) : 0, kPanelVectors);
         for (int stage = 0; stage < Cell::stages; ++stage)
-            take(arena, hh[stage], recurrent ? (stage ? s.H : s.R()) : 0,
+            take(arena, hh[stage], recurrent ? (stage ? s.H : s.kR()) : 0,
                  vectors_for<Real>(s.H) * stage_gates<Cell>(stage), panel_vectors<Cell>(stage));
         if (s.P) take(arena, hr, s.H, vectors_for<Real>(s.P), kPanelVectors), hr.init = nullptr;
     }
@@ -46,7 +46,7 @@ template <class Cell, class Real> struct ForwardPanels {
                 rows.first += (first + v % gates) * s.H;
                 return rows;
             };
-            pack_columns(hh[stage], known, member, members, rows_of, w.W_hh, w.b_hh, stage ? s.H : s.R());
+            pack_columns(hh[stage], known, member, members, rows_of, w.W_hh, w.b_hh, stage ? s.H : s.kR());
         }
         if (s.P)
             pack_columns(
@@ -110,7 +110,7 @@ template <class Cell, class Real> struct BackwardPanels {
 
     void take(Arena& arena, const Shape& s, bool recurrent, bool dx) {
         for (int stage = 0; stage < Cell::stages; ++stage)
-            take_one(arena, hh[stage], recurrent ? stage_gates<Cell>(stage) * s.H : 0, stage ? s.H : s.R());
+            take_one(arena, hh[stage], recurrent ? stage_gates<Cell>(stage) * s.H : 0, stage ? s.H : s.kR());
         take_one(arena, xh, dx ? Cell::gates * s.H : 0, s.I);
         take_one(arena, hr, s.P, s.H);
     }
@@ -118,7 +118,7 @@ template <class Cell, class Real> struct BackwardPanels {
     void pack(const Shape& s, const Weights<Real>& w, const Real** row, int member, int members) {
         for (int stage = 0; stage < Cell::stages; ++stage) {
             const int first = Cell::stage_begin[stage], gates = stage_gates<Cell>(stage);
-            const Index length = stage ? s.H : s.R();
+            const Index length = stage ? s.H : s.kR();
             for (int g = first; g < first + gates; ++g)
                 for (Index u = 0; u < s.H; ++u)
                     row[(Cell::h_column[g] - Cell::h_column[first]) * s.H + u] =

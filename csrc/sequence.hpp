@@ -55,13 +55,13 @@ struct Division {
 template <class Cell, class Real>
 Division divide(const Shape& s, Index inputs, const Order& order, int threads) {
     const double gh = double(Cell::gates) * double(s.H),
-                 step = gh * double(s.R()) * 2;  // one row's recurrent product
+                 step = gh * double(s.kR()) * 2;  // one row's recurrent product
     const double work = double(order.total) * (step + gh * double(inputs) * 2);
     if (work < kWorthAThread * threads) threads = int(work / kWorthAThread);
     if (threads <= 1 || order.rows == 0) return {By::rows, 1};
-    const bool units_can = !s.P && vectors_for<Real>(s.H) / kPanelVectors >= threads;
+    const bool units_can = !s.P && s.order == 1 && vectors_for<Real>(s.H) / kPanelVectors >= threads;
     const double between_meetings = double(order.total) / double(order.steps) * step / threads / Cell::stages;
-    const bool beyond_cache = gh * double(s.R()) * sizeof(Real) > 1e6;
+    const bool beyond_cache = gh * double(s.kR()) * sizeof(Real) > 1e6;
     if (units_can && between_meetings > kWorthAMeeting &&
         (order.rows < threads || (beyond_cache && order.rows < 12 * threads)))
         return {By::units, threads};
@@ -111,6 +111,31 @@ template <class Real> struct Walk {
         if (t == (shape.reverse ? order.length(place) - 1 : 0))
             return initial ? initial + on_tape(b) * size : zeros;
         return state.at(shape.reverse ? t + 1 : t - 1, on_tape(b));
+    }
+    // The same of h, all of the last k: h_{t-1} at to[0], the one before at to[apart], ...; h_0 is [B, k*R].
+    void entering(Index t, Index place, Rows<const Real> h, const Real* h_0, const Real** to,
+                  Index apart) const {
+        if (shape.order == 1) {
+            *to = entering(t, place, h, h_0, shape.R());
+            return;
+        }
+        const Index b = order.row(place), length = order.length(place);
+        const bool passes = !(shape.reset && shape.reset[row(t, b)]);
+        past(b, length, shape.reverse ? length - 1 - t : t, passes, h, h_0, to, apart);
+    }
+    // The last k states of sequence b once `ran` of its steps have run, zeros for those behind a reset; all are
+    // where nothing `passes`.
+    void past(Index b, Index length, Index ran, bool passes, Rows<const Real> h, const Real* h_0,
+              const Real** to, Index apart) const {
+        for (Index j = 0; j < shape.order; ++j) {
+            const Index nth = ran - 1 - j;  // of the steps that have run; below 0, an initial state
+            const Index t = shape.reverse ? length - 1 - nth : nth;
+            const Real*& state = to[j * apart];
+            if (!passes) state = zeros;
+            else if (nth >= 0) state = h.at(t, on_tape(b));
+            else state = h_0 ? h_0 + on_tape(b) * shape.kR() - (nth + 1) * shape.R() : zeros;
+            if (nth >= 0 && shape.reset && shape.reset[row(t, b)]) passes = false;
+        }
     }
 };
 

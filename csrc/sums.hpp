@@ -10,15 +10,17 @@ namespace unrolled::UNROLLED_ISA {
 // other is summed up.
 template <class Real> struct Block {
     Real *da, *dh;                        // [rows, D*H]; with a projection [rows, P]
-    const Real **x, **h_before, **saved;  // what entered at that row
+    const Real **x, **h_before, **saved;  // what entered at that row; of h [k, rows]
     Real **dx, **dtable;                  // where the gradient of what entered goes
+    Index rows;                           // there is room for
 
-    static Block take(Arena& arena, Index rows, Index da_columns, Index P) {
+    static Block take(Arena& arena, Index rows, Index da_columns, Index P, Index order) {
         Block block;
+        block.rows = rows;
         block.da = arena.take<Real>(rows * da_columns + kPanelWidth<Real>);
         block.dh = P ? arena.take<Real>(rows * P + kPanelWidth<Real>) : nullptr;
-        for (const Real*** each : {&block.x, &block.h_before, &block.saved})
-            *each = arena.take<const Real*>(rows);
+        for (const Real*** each : {&block.x, &block.saved}) *each = arena.take<const Real*>(rows);
+        block.h_before = arena.take<const Real*>(rows * order);
         for (Real*** each : {&block.dx, &block.dtable}) *each = arena.take<Real*>(rows);
         return block;
     }
@@ -71,8 +73,9 @@ public:
         if (f_.dW_hh) {
             const Real* da = block.da + Cell::h_column[0] * s_.H;
             const Index plain = stage_gates<Cell>(0) * s_.H;  // rows of W_hh that h enters as it is
-            sum_outer(own.packed, columns(da, d_h(), plain, kGroup), block.h_before, rows, s_.R(), into,
-                      [&](Index j) { return f_.dW_hh + j * s_.R(); });
+            for (Index k = 0; k < s_.order; ++k)
+                sum_outer(own.packed, columns(da, d_h(), plain, kGroup), block.h_before + k * block.rows, rows,
+                          s_.R(), into, [&](Index j) { return f_.dW_hh + j * s_.kR() + k * s_.R(); });
             if (Cell::stages == 2)
                 sum_outer(own.packed, columns(da + plain, d_h(), gh() - plain, kGroup), block.saved, rows, s_.H,
                           into, [&](Index j) { return f_.dW_hh + (plain + j) * s_.H; });
@@ -93,7 +96,7 @@ public:
             clear(db_, d_h());
             if (narrow_) clear(narrow_, s_.I * gh());
             if (f_.dW_xh) clear(f_.dW_xh, gh() * s_.I);
-            if (f_.dW_hh) clear(f_.dW_hh, gh() * s_.R());
+            if (f_.dW_hh) clear(f_.dW_hh, gh() * s_.kR());
             if (f_.dW_hr) clear(f_.dW_hr, s_.P * s_.H);
         }
         each_aside([](Real* gradient, const Real* sum, Index n) { copy(gradient, sum, n); });

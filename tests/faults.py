@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from tests import test_stretches, test_tape, test_unroll, test_unroll_inside
 from tests.battery import test_gradients, test_properties
-from tests.cells import test_base, test_gru, test_lstm, test_rnn
+from tests.cells import test_base, test_gru, test_higher_order, test_lstm, test_rnn
 from tests.tracing import test_against_autograd, test_keep
 from tests.tracing.cases import WAYS
 from unrolled import unroll
-from unrolled.cells import GRU, GRU_RESET_BEFORE, LSTM, RNN_TANH, base, gru, lstm
+from unrolled.cells import GRU, GRU_RESET_BEFORE, LSTM, RNN_TANH, base, gru, higher_order_rnn, lstm
 from unrolled.tape import Engine, Tape
 from unrolled.traces import through_time
 from unrolled.tracing import assemble, items
@@ -128,9 +128,9 @@ FAULTS = [
     Fault("count padding", Tape.rows, "lengths > t", "lengths >= t", partial(ends, GRU, 0, REFERENCE, False)),
     Fault(
         "start a ragged sequence of the reverse direction elsewhere",
-        Tape.entering,
-        "== t + 1",
-        "== t + 2",
+        Tape.before,
+        "ends - 1 - t if",
+        "ends - 2 - t if",
         partial(entries, GRU, 0, {"ragged": True, "reverse": True}),
     ),
     Fault(
@@ -152,9 +152,38 @@ FAULTS = [
     Fault(
         "let the gradient pass a reset",
         reference.backward,
-        'tape.cleared(d[f"{name}_prev"], t, rows)',
-        'd[f"{name}_prev"]',
+        "tape.cleared(back, t, rows)",
+        "back",
         new_beginning,
+    ),
+    # several states
+    Fault(
+        "let the newest state leave reach",
+        reference.forward,
+        '_in_reach(v[name], v[f"{name}_prev"])',
+        'np.roll(_in_reach(v[name], v[f"{name}_prev"]), 1, axis=1)',
+        test_higher_order.test_fibonacci_from_two_initial_states_and_back,
+    ),
+    Fault(
+        "drop what the states before get from further on",
+        reference.backward,
+        "+= earlier",
+        "+= 0 * earlier",
+        test_higher_order.test_fibonacci_from_two_initial_states_and_back,
+    ),
+    Fault(
+        "let a state pass a reset one step later",
+        Tape.before,
+        "passes & ~",
+        "passes | ",
+        test_higher_order.test_a_reset_clears_all_that_enters_then_and_later,
+    ),
+    Fault(
+        "begin with the states the wrong way round",
+        Tape.before,
+        "np.clip(j - ran, 0, count - 1)",
+        "np.clip(count - 1 - j + ran, 0, count - 1)",
+        partial(entries, higher_order_rnn("tanh", 3), 0, {"ragged": True, "reverse": True}),
     ),
     Fault(
         "pair da with the state that leaves",

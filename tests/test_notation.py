@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unrolled import notation
-from unrolled.cells import CELLS, Cell
+from unrolled.cells import CELLS, Cell, higher_order_rnn
 from unrolled.checks import draw
 
 CARD = (Path(__file__).parents[1] / "docs" / "notation.md").read_text()
@@ -30,17 +30,19 @@ def test_arrays_of_the_card():
     }
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("cell", [*CELLS.values(), higher_order_rnn("tanh", 3)], ids=lambda cell: cell.name)
 def test_every_array_of_a_tape_is_on_the_card_with_its_shape(cell: Cell):
     problem = draw(cell)
     tape = problem.solve()
     sizes = {
         "T": 5,
         "T+1": 6,
+        "T+k": 5 + cell.order,
         "B": 3,
         "I": 4,
         "H": 5,
         "R": 5,
+        "k*R": 5 * cell.order,
         "G": len(cell.gates),
         "G*H": 5 * len(cell.gates),
     }

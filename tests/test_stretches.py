@@ -199,7 +199,7 @@ def test_a_window_is_that_of_a_whole_run(
     for tape in (little, whole):
         found = stretches.recall(tape, steps.start, steps.stop, names)
         for name in names:
-            expected = whole.arrays[name][steps.start : steps.stop + (name in cell.states)]
+            expected = whole.arrays[name][steps.start : steps.stop + cell.delay(name)]
             assert found[name].tobytes() == expected.tobytes(), name
     unroll.backward(whole, problem.dh_out, problem.final, keep=kept, steps=steps)
     for name in kept:

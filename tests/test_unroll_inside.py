@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.battery.own_cells import LEAKY, PEEPHOLE_LSTM
+from tests.battery.own_cells import LEAKY, PEEPHOLE_LSTM, SECOND_ORDER_LSTM
 from tests.battery.problems import ENGINES, FORMS
 from unrolled import unroll
 from unrolled.cells import Cell
@@ -30,7 +30,7 @@ def test_factors_add_up_to_the_gradients(cell: Cell, P: int, engine: Engine, rev
             np.testing.assert_allclose(total, tape.arrays[f"d{name}"][of.rows], rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("cell", [PEEPHOLE_LSTM, LEAKY], ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", [PEEPHOLE_LSTM, LEAKY, SECOND_ORDER_LSTM], ids=lambda cell: cell.name)
 def test_factors_of_cells_from_outside(cell: Cell):
     tape = draw(cell, Size(T=6, B=4), seed=5).solve(Engine("reference"))
     (of,) = unroll.factors(tape)

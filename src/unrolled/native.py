@@ -78,7 +78,7 @@ NO_IDS = (0, 0, 0, 0)
 """What a call without ids has for them: the addresses and strides of none, and of no table."""
 
 WHOLE = ((0,), (0, 0))
-"""How a call of `forward`, and one of `backward`, ends that is no stretch of a longer one."""
+"""What stands before the order in a call of `forward`, and of `backward`, of no stretch of a longer one."""
 
 if _core is not None:
     forward = _core.forward

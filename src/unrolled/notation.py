@@ -17,6 +17,7 @@ AXES = {
     "G": "gates of the cell",
     "P": "size of the projection",
     "R": "size of h: P with a projection, else H",
+    "k": "order: how many of the last h enter a step, newest first; 1 but for cells of higher order",
     "L": "layers",
     "D": "directions",
     "K": "outputs: classes or vocabulary",
@@ -35,22 +36,22 @@ ARRAYS = {
     "x": Entry(("T", "B", "I"), "input"),
     "lengths": Entry(("B",), "real steps of each sequence; padding stands only at the end"),
     "reset": Entry(("T", "B"), "where true, the states are cleared before the step"),
-    "h_0": Entry(("B", "R"), "initial hidden state"),
+    "h_0": Entry(("B", "k*R"), "initial hidden state"),
     "c_0": Entry(("B", "H"), "initial cell state"),
     # parameters
     "W_xh": Entry(("G*H", "I"), "input weights, gate by gate"),
-    "W_hh": Entry(("G*H", "R"), "recurrent weights, gate by gate"),
+    "W_hh": Entry(("G*H", "k*R"), "recurrent weights, gate by gate"),
     "b_xh": Entry(("G*H",), "bias of the input product"),
     "b_hh": Entry(("G*H",), "bias of the recurrent product"),
     "W_hr": Entry(("P", "H"), "projection of the hidden state"),
     # what a step computes
-    "h": Entry(("T+1", "B", "R"), "hidden state; in row t it enters step t, in row t+1 it leaves it"),
+    "h": Entry(("T+k", "B", "R"), "hidden state; rows t … t+k-1 enter step t, row t+k leaves it"),
     "c": Entry(("T+1", "B", "H"), "cell state, in rows like h"),
     "gates": Entry(("T", "B", "G", "H"), "activated gates"),
     "hw_n": Entry(("T", "B", "H"), "GRU: recurrent half of the candidate, h W_hnᵀ + b_hn"),
     "rh": Entry(("T", "B", "H"), "GRU that resets before: r * h, what enters the candidate's product"),
     "m": Entry(("T", "B", "H"), "with a projection: the hidden state before it, o * tanh(c)"),
-    "h_n": Entry(("B", "R"), "final hidden state, gathered at each sequence's end"),
+    "h_n": Entry(("B", "k*R"), "final hidden state, gathered at each sequence's end"),
     "c_n": Entry(("B", "H"), "final cell state"),
     # gradients of the loss; for every v above, dv has the shape of v
     "dh_out": Entry(("T", "B", "R"), "gradient of h from this step's output"),
@@ -66,7 +67,7 @@ def axes(name: str) -> tuple[str, ...]:
 
     Example:
         >>> axes("dW_hh")
-        ('G*H', 'R')
+        ('G*H', 'k*R')
     """
     entry = ARRAYS.get(name) or ARRAYS[name.removeprefix("d")]
     return entry.axes

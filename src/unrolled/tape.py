@@ -36,6 +36,10 @@ class Named(Protocol):
         """Its gates, in the order of the tape."""
         ...
 
+    def delay(self, name: str) -> int:
+        """How many steps back it reads a state; 0 for what is no state."""
+        ...
+
 
 CellT = TypeVar("CellT", bound=Named, covariant=True)
 
@@ -95,7 +99,7 @@ class Marks:
 
     Attributes:
         steps: of a stretch between two marks.
-        states: by name what enters each stretch, in the order they run, ``[B, R]`` or ``[B, H]``.
+        states: by name what enters each stretch, in the order they run, ``[B, k*R]`` or ``[B, H]``.
     """
 
     steps: int
@@ -114,7 +118,8 @@ class Tape(Generic[CellT]):
     ``h[0]`` is the initial state. In reverse, ``h[t+1]`` enters step t, ``h[t]`` leaves it, and ``h[T]`` is
     the initial state, with which each sequence starts at its own end. At a reset, the row still is what left
     the step before; what enters is cleared (`entering`). Rows that no step of a sequence wrote are zero, but
-    for those initial states.
+    for those initial states. A cell of order k reads the last k of h: there are k initial rows, ``h[t+k]``
+    leaves step t, and in reverse the initial states are ``h[T]`` and those behind it.
 
     Attributes:
         cell: the definition that ran.
@@ -163,7 +168,7 @@ class Tape(Generic[CellT]):
     @property
     def output(self) -> Array:
         """What left each step, ``[T, B, R]``: a read-only view of ``h``; zero past a sequence's end."""
-        view = self.h[: self.T] if self.walk.reverse else self.h[1:]
+        view = self.h[: self.T] if self.walk.reverse else self.h[self.cell.delay("h") :]
         view.flags.writeable = False
         return view
 
@@ -213,13 +218,33 @@ class Tape(Generic[CellT]):
         """What step t was given of a state, resets applied.
 
         Shapes:
-            result: ``[n, R]`` for ``h``, ``[n, H]`` for others.
+            result: ``[n, k*R]`` for ``h``, ``[n, H]`` for others.
         """
-        given = self.arrays[state][t + self.walk.reverse, rows]
-        if self.walk.reverse and self.walk.lengths is not None:  # each sequence starts at its own end
-            starts = self.walk.lengths[rows] == t + 1
-            given = np.where(starts[:, None], self.arrays[f"{state}_0"][rows], given)
-        return self.cleared(given, t, rows)
+        return self.cleared(self.before(state, t, rows), t, rows)
+
+    def before(self, state: str, t: int, rows: Any = slice(None)) -> Array:
+        """The same without step t's own reset; of several, zeros for those that an earlier reset cut off.
+
+        Shapes:
+            result: as of `entering`.
+        """
+        values, count, reset = self.arrays[state], self.cell.delay(state), self.walk.reset
+        initial = np.stack(np.split(self.arrays[f"{state}_0"][rows], count, axis=1))
+        ends = self.T if self.walk.lengths is None else self.walk.lengths[rows]
+        n, way = initial.shape[1], 1 if self.walk.reverse else -1
+        ran = np.broadcast_to(ends - 1 - t if self.walk.reverse else t, n)  # steps, up to this one
+        passes, newest_first = np.ones(n, dtype=bool), list[Array]()
+        for j in range(count):
+            step = t + way * (1 + j)
+            given = values[step if self.walk.reverse else step + count, rows]
+            begun = ran > j  # else an initial state; in reverse each sequence starts at its own end
+            if not begun.all():
+                own = initial[np.clip(j - ran, 0, count - 1), np.arange(n)]
+                given = np.where(begun[:, None], given, own)
+            newest_first.append(given if passes.all() else np.where(passes[:, None], given, 0))
+            if reset is not None and 0 <= step < self.T:
+                passes = passes & ~(reset[step, rows] & begun)
+        return np.concatenate(newest_first, axis=1)
 
     def leaving(self, state: str, t: int) -> Array:
         """What left step t of a state.
@@ -227,4 +252,33 @@ class Tape(Generic[CellT]):
         Shapes:
             result: ``[B, R]`` for ``h``, ``[B, H]`` for others; a view of the tape.
         """
-        return self.arrays[state][t + (not self.walk.reverse)]
+        return self.arrays[state][t if self.walk.reverse else t + self.cell.delay(state)]
+
+    def begin(self, state: str, initial: Array) -> None:
+        """Writes the initial rows of a state.
+
+        Shapes:
+            initial: ``[B, k*R]`` for ``h``, ``[B, H]`` for others.
+        """
+        count = self.cell.delay(state)
+        first = self.T if self.walk.reverse else 0
+        self.arrays[state][first : first + count] = as_rows(initial, count, self.walk.reverse)
+
+
+def as_rows(values: Array, count: int, reverse: bool) -> Array:
+    """The last ``count`` values of a state, newest first and side by side, as the rows of a state array.
+
+    Shapes:
+        values: ``[B, count*R]``; gives ``[count, B, R]``.
+    """
+    newest_first = np.stack(np.split(values, count, axis=1))
+    return newest_first if reverse else newest_first[::-1]
+
+
+def side_by_side(rows: Array, reverse: bool) -> Array:
+    """The same the other way round.
+
+    Shapes:
+        rows: ``[count, B, R]``; gives ``[B, count*R]``.
+    """
+    return np.concatenate(rows if reverse else rows[::-1], axis=1)

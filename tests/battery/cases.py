@@ -23,7 +23,7 @@ FACTORS: dict[str, tuple[Any, ...]] = {
     # the cell, and with it a projection, which only the LSTM has
     "cell": (
         "rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "lstm", "lstm P=1", "lstm P<H", "lstm P>H",
-        "gru", "gru_reset_before",
+        "gru", "gru_reset_before", "hornn_relu_2", "hornn_tanh_3", "hornn_sigmoid_8",
     ),
     "dtype": ("float32", "float64"),
     # 1, odd, whole registers of every instruction set and one beside them

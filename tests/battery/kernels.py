@@ -27,12 +27,26 @@ _SIZES = ("code", "threads", "T", "B", "I", "H", "P", "reverse", "lengths", "res
 _WEIGHTS = ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")
 _STATES = ("x", "x_step", "x_row", "h_0", "c_0", "h", "h_step", "h_row")
 _IDS = ("ids", "ids_step", "ids_row")
-FORWARD = (*_SIZES, *_WEIGHTS, *_STATES, "h_n", "c_n", "gates", "saved", "c", *_IDS, "table", "kept", "whole")
+FORWARD = (
+    *_SIZES,
+    *_WEIGHTS,
+    *_STATES,
+    "h_n",
+    "c_n",
+    "gates",
+    "saved",
+    "c",
+    *_IDS,
+    "table",
+    "kept",
+    "whole",
+    "order",
+)
 BACKWARD = (
     *(*_SIZES, "tape_batch", *_WEIGHTS, *_STATES, "gates", "saved", "c"),
     *("dh_out", "dh_out_step", "dh_out_row", "dh_n", "dc_n", "dx", "dx_step", "dx_row"),
     *("dW_xh", "dW_hh", "db_xh", "db_hh", "dW_hr", "dh_0", "dc_0", "dh", "dh_carry", "dc", "da"),
-    *(*_IDS, "dtable", "whole", "add"),
+    *(*_IDS, "dtable", "whole", "add", "order"),
 )
 """The arguments of `native.forward` and `native.backward` in order."""
 
@@ -110,8 +124,8 @@ def arguments(problem: Problem, how: How, tokens: Tokens | None = None) -> dict[
     (T, B, I), walk = problem.x.shape, problem.walk
     H = problem.params["W_hh"].shape[0] // len(problem.cell.gates)
     P = len(problem.params["W_hr"]) if "W_hr" in problem.params else 0
-    code = native.code(problem.cell.name, problem.x.dtype.name)
-    given: dict[str, Any] = dict(code=code, threads=how.threads, T=T, B=B, I=I, H=H, P=P)
+    code, order = native.code(problem.cell.functions, problem.x.dtype.name), problem.cell.order
+    given: dict[str, Any] = dict(code=code, threads=how.threads, T=T, B=B, I=I, H=H, P=P, order=order)
     given |= {"reverse": walk.reverse} | problem.params
     given |= {} if walk.lengths is None else {"lengths": walk.lengths.astype(np.int64)}
     given |= {} if walk.reset is None else {"reset": walk.reset}
@@ -148,7 +162,7 @@ def forward(
         given["kept"] = kept.address()
     T, B, H, P = (given[letter] for letter in "TBHP")
     G, R = len(problem.cell.gates), P or H
-    shapes: dict[str, tuple[int, ...]] = {"h_n": (B, R)}
+    shapes: dict[str, tuple[int, ...]] = {"h_n": (B, problem.cell.order * R)}
     if "c" in problem.cell.states:
         shapes |= {"c_n": (B, H)}
     if train and set(problem.cell.gates) - set(problem.cell.states):
@@ -183,7 +197,12 @@ def backward(
     (T, tape_batch, I), H, P = problem.x.shape, given["H"], given["P"]
     G, R, dtype = len(problem.cell.gates), P or H, problem.x.dtype
     shapes: dict[str, tuple[int, ...]] = {f"d{name}": value.shape for name, value in problem.params.items()}
-    shapes |= {"dh_0": (B, R), "dh": (T, B, R), "dh_carry": (T, B, R), "da": (T, B, G, H)}
+    shapes |= {
+        "dh_0": (B, problem.cell.order * R),
+        "dh": (T, B, R),
+        "dh_carry": (T, B, R),
+        "da": (T, B, G, H),
+    }
     shapes |= {"dc_0": (B, H), "dc": (T, B, H)} if "c" in problem.cell.states else {}
     if tokens:
         shapes["dtable"] = tokens.table.shape

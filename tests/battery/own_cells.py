@@ -1,5 +1,7 @@
 """Cells from outside the package: what a user may write without touching it."""
 
+import dataclasses
+
 import numpy as np
 
 from unrolled.cells import Array, Cell, Gradients, Stage, Values, by_gate, sigmoid
@@ -40,6 +42,9 @@ PEEPHOLE_LSTM = Cell(
     projects=True,
     source="Gers and Schmidhuber 2000, Recurrent nets that time and count, IJCNN",
 )
+
+SECOND_ORDER_LSTM = dataclasses.replace(PEEPHOLE_LSTM, name="second_order_lstm", order=2, source="a test")
+"""Its gates see h_{t-1} and h_{t-2}."""
 
 
 def leaky(xw: Array, hw: Array, v: Values) -> Values:

@@ -152,7 +152,9 @@ def test_eight_threads_share_a_stream():
     rng = np.random.default_rng(0)
     W = [rng.normal(size=shape).astype(np.float32) / 8 for shape in ((3 * H, I), (3 * H, H))]
     b = [rng.normal(size=3 * H).astype(np.float32) for _ in range(2)]
-    stream = native.Stream(native.code("gru", "float32"), 1, I, H, 0, *(a.ctypes.data for a in (*W, *b)), 0)
+    stream = native.Stream(
+        native.code("gru", "float32"), 1, I, H, 0, 1, *(a.ctypes.data for a in (*W, *b)), 0
+    )
     x = rng.normal(size=(T, 1, I)).astype(np.float32)
 
     def work(_: int) -> bytes:

@@ -23,7 +23,7 @@ pytestmark = needs_core
 
 CELLS = (
     *("rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity"),
-    *("lstm", "lstm P<H", "gru", "gru_reset_before"),
+    *("lstm", "lstm P<H", "gru", "gru_reset_before", "hornn_tanh_3"),
 )
 ROWS = ([0], [13], [4, 2], [0, 1, 2], [9, 3, 7, 1, 12], [*range(13)], [*range(1, 14)])
 """Rows that run without the others, so that they fall into tiles of every height."""
@@ -89,7 +89,7 @@ def test_a_row_does_not_depend_on_its_neighbours(isa: str, cell: str, dtype: str
 
 
 @by_isa
-@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru", "gru_reset_before"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru", "gru_reset_before", "hornn_tanh_3"])
 def test_a_row_does_not_depend_on_how_the_batch_is_divided(isa: str, cell: str):
     problem = Case(cell, "float32", H=400, I=16, T=4, B=30).problem()
     whole = solve(problem, How(isa, 2))
@@ -102,7 +102,7 @@ def stream(problem: Problem, isa: str, cuts: Sequence[int]) -> Values:
     native.set_isa(isa)
     given = kernels.arguments(problem, How(isa))
     weights = [problem.params.get(name) for name in ("W_xh", "W_hh", "b_xh", "b_hh", "W_hr")]
-    sizes = [given[name] for name in ("code", "B", "I", "H", "P")]
+    sizes = [given[name] for name in ("code", "B", "I", "H", "P", "order")]
     running = native.Stream(*sizes, *(0 if value is None else value.ctypes.data for value in weights))
     T, B, R = problem.dh_out.shape
     h = np.full((T, B, R), np.nan, problem.x.dtype)

@@ -25,7 +25,7 @@ from unrolled.unroll.stretches import cut
 
 pytestmark = needs_core
 
-CELLS = ("rnn_tanh", "rnn_relu", "lstm", "lstm P<H", "gru", "gru_reset_before")
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "lstm P<H", "gru", "gru_reset_before", "hornn_tanh_3")
 TURNS: list[dict[str, Any]] = [
     dict(lengths="all", reset="none", initial="none", dtype="float32", I=40, layout="plain"),
     dict(lengths="ragged", reset="some", initial="all", dtype="float64", I=3, layout="half"),

@@ -61,7 +61,7 @@ def test_a_row_of_ids_does_not_depend_on_its_neighbours(isa: str, cell: str):
 
 
 @by_isa
-@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm P<H", "gru", "gru_reset_before"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm P<H", "gru", "gru_reset_before", "hornn_tanh_3"])
 @pytest.mark.parametrize("B", [1, 3, 14])
 def test_steps_of_a_stream_are_the_whole(isa: str, cell: str, B: int):
     case = Case(cell, "float32", H=37, I=9, T=12, B=B, lengths="all", reset="none")
@@ -70,7 +70,8 @@ def test_steps_of_a_stream_are_the_whole(isa: str, cell: str, B: int):
     given = kernels.arguments(problem, How(isa), coded)
     weights = [problem.params.get(name) for name in ("W_hh", "b_hh", "W_hr")]
     W_hh, b_hh, W_hr = (0 if value is None else value.ctypes.data for value in weights)
-    running = native.Stream(*(given[name] for name in ("code", "B", "I", "H", "P")), 0, W_hh, 0, b_hh, W_hr)
+    sizes = [given[name] for name in ("code", "B", "I", "H", "P", "order")]
+    running = native.Stream(*sizes, 0, W_hh, 0, b_hh, W_hr)
     state = {name: value.copy() for name, value in problem.initial.items()}
     at = [state[name].ctypes.data if name in state else 0 for name in ("h", "c")]
     h = np.full_like(problem.dh_out, np.nan)

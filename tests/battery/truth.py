@@ -38,11 +38,10 @@ def forward(problem: Problem) -> tuple[Tape[Cell], Values]:
     """The reference's tape, and from it ``h h_n c_n gates saved c``; NaN where the core writes nothing."""
     exact = problem.astype(np.float64)
     tape = exact.forward("reference", exact.cell.recordable("W_hr" in exact.params))
-    T, names = tape.T, saved(tape)
-    later = 0 if tape.walk.reverse else 1
-    values = {"h": tape.h[later : later + T], "h_n": tape.h_n}
+    names = saved(tape)
+    values = {"h": _leaving(tape, "h"), "h_n": tape.h_n}
     if "c" in tape.cell.states:
-        values |= {"c": tape.c[later : later + T], "c_n": tape.c_n}
+        values |= {"c": _leaving(tape, "c"), "c_n": tape.c_n}
     if set(tape.cell.gates) - set(tape.cell.states):
         values |= {"gates": tape.gates}
     values |= {"saved": tape.arrays[names[0]]} if names else {}
@@ -60,17 +59,21 @@ def backward(problem: Problem, tape: Tape[Cell], over: Values | None = None) -> 
     """
     if over is not None:
         tape = dataclasses.replace(tape, arrays=dict(tape.arrays))
-        later = 0 if tape.walk.reverse else 1
         for name, value in over.items():
             name = saved(tape)[0] if name == "saved" else name  # noqa: PLW2901
             tape.arrays[name] = tape.arrays[name].copy()
-            rows = slice(later, later + tape.T) if name in ("h", "c") else slice(None)
-            tape.arrays[name][rows] = value
+            _leaving(tape, name)[...] = value
     exact = problem.astype(np.float64)
     keep = [name for name in KEPT if name != "dc" or "c" in tape.cell.states]
     unroll.backward(tape, exact.dh_out, exact.final, keep=keep, engine="reference")
     inputs = [*tape.params, "x", *(f"{state}_0" for state in tape.cell.states)]
     return {name: tape.arrays[name] for name in (*(f"d{name}" for name in inputs), *keep)}
+
+
+def _leaving(tape: Tape[Cell], name: str) -> Array:
+    """The rows of an array that the steps wrote, ``[T, B, ...]``."""
+    first = 0 if tape.walk.reverse else tape.cell.delay(name)
+    return tape.arrays[name][first : first + tape.T]
 
 
 def saved(tape: Tape[Cell]) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def numbers(case: Case) -> dict[str, int]:
     given = kernels.arguments(case.problem(), How("", layout="plain"))
     named = {name: int(given[name]) for name in ("T", "B", "I", "H", "P", "reverse")}
     named |= {"cell": given["code"] // 2, "is_double": given["code"] % 2, "tape_batch": case.B}
-    named |= {"N": len(tokens(case.problem())[1].table)}
+    named |= {"order": given["order"], "N": len(tokens(case.problem())[1].table)}
     named |= {"G": len(case.problem().cell.gates), "layout": FACTORS["layout"].index(case.layout)}
     named |= {f"wanted {name}": 1 for name in WANTED[case.wanted]}
     return named | {"limit * 1e18": round(limit("compiled", case.dtype) * 1e18)}

@@ -117,7 +117,7 @@ FAULTS = [
     Fault(
         "lose the way past the product",
         "backward.hpp",
-        "Cell::reads_h ? Into::resumed : Into::fresh",
+        "Cell::reads_h || s_.order > 1 ? Into::resumed : Into::fresh",
         "Into::fresh",
         "backward: dh_carry",
     ),
@@ -127,9 +127,30 @@ FAULTS = [
     Fault(
         "take the final state at T",
         "forward.hpp",
+        "walk_.past(b, length, length,",
+        "walk_.past(b, s_.T, s_.T,",
+        "h_n",
+    ),
+    Fault(
+        "take the final c at T",
+        "forward.hpp",
         "s_.reverse ? 0 : length - 1;",
         "s_.reverse ? 0 : s_.T - 1;",
-        "h_n",
+        "c_n",
+    ),
+    Fault(
+        "let a state pass a reset one step later",
+        "sequence.hpp",
+        "shape.reset[row(t, b)]) passes = false;",
+        "shape.reset[row(t, b)]) passes = true;",
+        "hornn",
+    ),
+    Fault(
+        "begin with the oldest state in front",
+        "sequence.hpp",
+        "- (nth + 1) * shape.R()",
+        "+ (shape.order + nth) * shape.R()",
+        "hornn",
     ),
     Fault(
         "ignore c_0 of an empty sequence",
@@ -141,8 +162,8 @@ FAULTS = [
     Fault(
         "end a stream with another state",
         "forward.hpp",
-        "f_.h_0 ? f_.h_0 + b * R",
-        "false ? f_.h_0 + b * R",
+        "h_n may be h_0\n                copy_or_clear(",
+        "h_n may be h_0\n                if (length) copy_or_clear(",
         "h_n",
     ),
     Fault("forget b_hh", "panels.hpp", "w.W_hh, w.b_hh,", "w.W_hh, decltype(w.b_hh)(nullptr),", "training: "),
@@ -157,9 +178,16 @@ FAULTS = [
     Fault(
         "ignore the gradient of the final h",
         "backward.hpp",
-        "f_.dh_n ? f_.dh_n + b * s_.R()",
-        "false ? f_.dh_n + b * s_.R()",
+        "f_.dh_n ? f_.dh_n + b * s_.kR()",
+        "false ? f_.dh_n + b * s_.kR()",
         "backward: ",
+    ),
+    Fault(
+        "drop what the states before get from further on",
+        "backward.hpp",
+        "if (back && s_.order > 1) age(own, rows);",
+        "if (back && s_.order > 1) clear(own.dh_before[0], s_.kR());",
+        "hornn",
     ),
     Fault(
         "ignore the gradient of the final c",

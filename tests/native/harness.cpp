@@ -153,6 +153,7 @@ public:
           H_(c["H"]),
           P_(c["P"]),
           R_(P_ ? P_ : H_),
+          kR_(c["order"] * R_),
           G_(c["G"]),
           layout_(Layout(c["layout"])) {
         if (looks_up_) ids_ = placed<Index>("ids", 1);
@@ -182,9 +183,10 @@ private:
     using Results = std::map<std::string, std::vector<Real>>;
 
     Shape shape(int threads) const {
-        return {
-            T_,     B_, I_, H_, P_, c_["reverse"] != 0, c_.get<Index>("lengths"), c_.get<std::uint8_t>("reset"),
-            threads};
+        Shape s{T_, B_, I_, H_, P_, c_["reverse"] != 0};
+        s.lengths = c_.get<Index>("lengths"), s.reset = c_.get<std::uint8_t>("reset");
+        s.threads = threads, s.order = c_["order"];
+        return s;
     }
     const Real* in(const std::string& name) const { return given(name) ? c_.get<Real>(name) : nullptr; }
     // What stands for the input: the one or the other.
@@ -225,7 +227,7 @@ private:
         const Rows<Real> h = out.rows("h", T_, B_, R_, layout_);
         Forward<Real> f{};
         f.shape = shape(threads), f.weights = weights_, f.x = x_.rows, f.h_0 = in("h_0"), f.c_0 = in("c_0");
-        f.h = h, f.h_n = flat("h_n", B_ * R_), f.c_n = flat("c_n", B_ * H_);
+        f.h = h, f.h_n = flat("h_n", B_ * kR_), f.c_n = flat("c_n", B_ * H_);
         f.ids = ids_.rows, f.table = in("table"), f.kept = kept_;
         if (train)
             f.tape = {flat("gates", T_ * B_ * G_ * H_), flat("saved", T_ * B_ * H_), flat("c", T_ * B_ * H_)};
@@ -246,9 +248,9 @@ private:
         f.ids = ids_.rows;
         if (looks_up_) f.dtable = flat("dtable", I_ * G_ * H_);
         else if (wanted("dx")) f.dx = out.rows("dx", T_, B_, I_, layout_);
-        f.dW_xh = flat("dW_xh", G_ * H_ * I_), f.dW_hh = flat("dW_hh", G_ * H_ * R_);
+        f.dW_xh = flat("dW_xh", G_ * H_ * I_), f.dW_hh = flat("dW_hh", G_ * H_ * kR_);
         f.db_xh = flat("db_xh", G_ * H_), f.db_hh = flat("db_hh", G_ * H_), f.dW_hr = flat("dW_hr", P_ * H_);
-        f.dh_0 = flat("dh_0", B_ * R_), f.dc_0 = flat("dc_0", B_ * H_);
+        f.dh_0 = flat("dh_0", B_ * kR_), f.dc_0 = flat("dc_0", B_ * H_);
         f.dh = flat("dh", T_ * B_ * R_), f.dh_carry = flat("dh_carry", T_ * B_ * R_);
         f.dc = flat("dc", T_ * B_ * H_), f.da = flat("da", T_ * B_ * G_ * H_);
         passes_.backward(f);
@@ -305,8 +307,8 @@ private:
         constexpr std::align_val_t aligned{64};
         void* const packed = ::operator new(passes_.pack(shape(1), weights_, nullptr), aligned);
         passes_.pack(shape(1), weights_, packed);
-        std::vector<Real> h_state(std::size_t(B_ * R_)), c_state(std::size_t(B_ * H_));
-        if (in("h_0")) h_state.assign(in("h_0"), in("h_0") + B_ * R_);
+        std::vector<Real> h_state(std::size_t(B_ * kR_)), c_state(std::size_t(B_ * H_));
+        if (in("h_0")) h_state.assign(in("h_0"), in("h_0") + B_ * kR_);
         if (in("c_0")) c_state.assign(in("c_0"), in("c_0") + B_ * H_);
         Outputs<Real> out;
         const Rows<Real> h = out.rows("h", T_, B_, R_, layout_);
@@ -348,7 +350,7 @@ private:
             weights_ = before;
         };
         check("nothing");
-        edit(weights_.W_xh, G_ * H_ * I_), edit(weights_.W_hh, G_ * H_ * R_), edit(weights_.W_hr, P_ * H_);
+        edit(weights_.W_xh, G_ * H_ * I_), edit(weights_.W_hh, G_ * H_ * kR_), edit(weights_.W_hr, P_ * H_);
         edit(weights_.b_xh, G_ * H_), edit(weights_.b_hh, G_ * H_);
         check("changes undone");
     }
@@ -357,7 +359,7 @@ private:
     const Isa& isa_;
     const bool looks_up_;
     const Passes<Real>& passes_;
-    const Index T_, B_, I_, H_, P_, R_, G_;
+    const Index T_, B_, I_, H_, P_, R_, kR_, G_;
     const Layout layout_;
     Weights<Real> weights_;
     Kept* kept_ = nullptr;

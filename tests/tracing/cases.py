@@ -34,6 +34,7 @@ CELLS: dict[str, Any] = {
     "lstm projected": lambda *a, **k: nn.LSTM(*a, proj_size=3, **k),
     "gru": nn.GRU,
     "gru_reset_before": lambda *a, **k: nn.GRU(*a, reset_after=False, **k),
+    "hornn_tanh_3": lambda *a, **k: nn.HigherOrderRNN(*a, order=3, **k),
 }
 
 T, B, I, H = 7, 3, 4, 5

@@ -50,7 +50,7 @@ def step(cell: str, x: Tensor, state: list[Tensor], w: dict[str, Tensor]) -> tup
             hw = torch.cat([hw[:, : 2 * H], (r * h) @ w["W_hh"][2 * H :].T + w["b_hh"][2 * H :]], 1)
             n = torch.tanh(xw[:, 2 * H :] + hw[:, 2 * H :])
         return [(1 - z) * n + z * h], [r, z, n], xw, hw
-    new = NONLINEAR[cell.removeprefix("rnn_")](xw + hw)
+    new = NONLINEAR[cell.split("_")[1]](xw + hw)
     return [new], [new], xw, hw
 
 
@@ -68,8 +68,16 @@ def direction(cell, x, state, weights, lengths, reset, reverse) -> Loop:
         loop.h[t], loop.gates[t], loop.xw[t], loop.hw[t], loop.weights[t] = left[0], gates, xw, hw, own
         if len(left) > 1:
             loop.c[t] = left[1]
-        state = [torch.where(real, new, old) for new, old in zip(left, state, strict=True)]
+        state = [torch.where(real, new, old) for new, old in zip(carried(left, entering), state, strict=True)]
     return loop
+
+
+def carried(left: list[Tensor], entering: list[Tensor]) -> list[Tensor]:
+    """The states that go on from a step: of higher order, the new one and all but the oldest before it."""
+    return [
+        torch.cat([new, old[:, : old.shape[1] - new.shape[1]]], 1)
+        for new, old in zip(left, entering, strict=True)
+    ]
 
 
 def stack(layer, x: Tensor, lengths: Tensor, reset: Tensor | None = None) -> tuple[Tensor, list[Loop]]:
@@ -82,7 +90,7 @@ def stack(layer, x: Tensor, lengths: Tensor, reset: Tensor | None = None) -> tup
             if not layer.bias:
                 weights = {"W_xh": layer.all_weights[k][0], "W_hh": layer.all_weights[k][1]}
             R = layer.proj_size or layer.hidden_size
-            states = [x.new_zeros(x.shape[1], R)]
+            states = [x.new_zeros(x.shape[1], R * getattr(layer, "order", 1))]
             if layer.cell == "lstm":
                 states.append(x.new_zeros(x.shape[1], layer.hidden_size))
             loops.append(direction(layer.cell, x, states, weights, lengths, reset, bool(d)))

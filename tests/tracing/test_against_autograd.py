@@ -132,21 +132,29 @@ def test_itemised(cell: str, way: Way):
 
 def jacobians(layer: LayerTrace, weights: dict, lengths, reset, b: int) -> list[Any]:
     """ds_t / ds_{t-1} of the explicit step at every real step of sequence b, by autograd."""
-    sizes = [layer.arrays[state].shape[2] for state in layer.cell.states]
+    order = layer.cell.order
+    sizes = [layer.arrays[s].shape[2] * (order if s == "h" else 1) for s in layer.cell.states]
 
-    def one(t: int) -> Any:
+    def one(t: int, entering: list[torch.Tensor]) -> Any:
         inputs = torch.from_numpy(layer.x[t, b : b + 1].copy())
 
         def forward(s: torch.Tensor) -> torch.Tensor:
             cleared = reset is not None and reset[t, b]
             state = [(0 if cleared else 1) * part[None] for part in s.split(sizes)]
-            return torch.cat(explicit.step(layer.cell.name, inputs, state, weights)[0], 1)[0]
+            left = explicit.step(layer.cell.name, inputs, state, weights)[0]
+            return torch.cat(explicit.carried(left, state), 1)[0]
 
-        entering = np.concatenate([layer.arrays[s][t + layer.reverse, b] for s in layer.cell.states])
-        begins = layer.reverse and t == lengths[b] - 1
-        return torch.autograd.functional.jacobian(forward, torch.from_numpy(entering * (not begins)))
+        return torch.autograd.functional.jacobian(forward, torch.cat(entering, 1)[0])
 
-    return [one(t) for t in range(int(lengths[b]))]
+    state, found = [torch.zeros(1, size, dtype=torch.float64) for size in sizes], dict[int, Any]()
+    for t in range(int(lengths[b]))[:: -1 if layer.reverse else 1]:
+        found[t] = one(t, state)
+        cleared = reset is not None and reset[t, b]
+        rows = {s: t if layer.reverse else t + (order if s == "h" else 1) for s in layer.cell.states}
+        left = [layer.arrays[s][row] for s, row in rows.items()]
+        left = [torch.from_numpy(array[b : b + 1].copy()) for array in left]
+        state = explicit.carried(left, [(0 if cleared else 1) * part for part in state])
+    return [found[t] for t in range(int(lengths[b]))]
 
 
 @cells

@@ -22,13 +22,13 @@ STEPS = range(90, 200)
 NAMES = ("forward", "backward")
 
 
-def made(cell: str, way: Way) -> tuple[Any, torch.Tensor]:
+def made(cell: str, way: Way, dtype: torch.dtype = torch.float32) -> tuple[Any, torch.Tensor]:
     """A model and its input."""
     torch.manual_seed(5)
-    layer = CELLS[cell](I, H, **way.options)
+    layer = CELLS[cell](I, H, dtype=dtype, **way.options)
     lengths = torch.randint(0, T + 1, (B,)) if way.ragged else torch.full((B,), T)
     reset = torch.rand(T, B) < 0.05 if way.resets else None
-    return Called(layer, lengths, reset), torch.randn(T, B, I)
+    return Called(layer, lengths, reset), torch.randn(T, B, I, dtype=dtype)
 
 
 def assert_window(part: Trace, whole: Trace, first: int, end: int) -> None:
@@ -49,6 +49,24 @@ def test_a_window_has_the_bits_of_the_whole(cell: str, way: Way):
     window = unrolled.trace(model, x, loss=loss_of, keep=Keep(NAMES, steps=STEPS))
     assert_window(window, whole, STEPS.start, STEPS.stop)
     assert window.check().ok
+    model.layer.memory = "sqrt"
+    assert_window(unrolled.trace(model, x, loss=loss_of, keep=NAMES), whole, 0, T)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_window_of_higher_order_begins_with_what_no_reset_cut_off(way: Way):
+    """So every step of it can be run again, as from the whole, and its Jacobians are those of the whole."""
+    model, x = made("hornn_tanh_3", way, torch.float64)
+    whole = unrolled.trace(model, x, loss=loss_of, keep=NAMES)
+    for steps in (STEPS, range(300)):
+        part = unrolled.trace(model, x, loss=loss_of, keep=Keep(NAMES, steps=steps))
+        assert part.check().ok
+        for window, layer in zip(part.layers, whole.layers, strict=True):
+            here = slice(steps.start, steps.stop)
+            for of_part, of_whole in zip(window.preactivations(), layer.preactivations(), strict=True):
+                np.testing.assert_array_equal(of_part, of_whole[here])
+            np.testing.assert_array_equal(window.output, layer.output[here])
+            np.testing.assert_allclose(window.step_norms(1), layer.step_norms(1)[here], rtol=1e-9)
     model.layer.memory = "sqrt"
     assert_window(unrolled.trace(model, x, loss=loss_of, keep=NAMES), whole, 0, T)
 

@@ -13,6 +13,7 @@ from unrolled.cells.base import (
     sigmoid,
 )
 from unrolled.cells.gru import GRU, GRU_RESET_BEFORE
+from unrolled.cells.higher_order import higher_order_rnn, named
 from unrolled.cells.lstm import LSTM
 from unrolled.cells.rnn import RNN_IDENTITY, RNN_RELU, RNN_SIGMOID, RNN_TANH
 from unrolled.errors import OptionError, nearest
@@ -23,7 +24,7 @@ CELLS: dict[str, Cell] = {
 
 
 def get(name: str) -> Cell:
-    """The cell of that name.
+    """The cell of that name: one of `CELLS`, or of any order, as ``hornn_tanh_3``.
 
     Raises:
         OptionError: there is none; the message names the nearest.
@@ -32,9 +33,20 @@ def get(name: str) -> Cell:
         >>> get("lstm").gates
         ('i', 'f', 'g', 'o')
     """
-    if name not in CELLS:
+    cell = find(name)
+    if cell is None:
         raise OptionError("cells.get: name", "be the name of a cell", repr(name), nearest(name, CELLS))
-    return CELLS[name]
+    return cell
+
+
+def find(name: str) -> Cell | None:
+    """The cell of that name, None where there is none.
+
+    Example:
+        >>> find("gru") is GRU, find("hornn_tanh_3") is higher_order_rnn("tanh", 3), find("tanh")
+        (True, True, None)
+    """
+    return CELLS.get(name) or named(name)
 
 
 __all__ = [
@@ -53,6 +65,8 @@ __all__ = [
     "Values",
     "by_gate",
     "check_finite",
+    "find",
     "get",
+    "higher_order_rnn",
     "sigmoid",
 ]

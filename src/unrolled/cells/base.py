@@ -25,7 +25,7 @@ from unrolled.errors import NonFiniteError, OptionError
 Array: TypeAlias = NDArray[Any]
 
 Values: TypeAlias = dict[str, Array]
-"""The named values of one step, ``[n, H]`` each: states entering it (``h_prev [n, R]``, ``c_prev``) and all
+"""The named values of one step, ``[n, H]`` each: states entering it (``h_prev [n, k*R]``, ``c_prev``) and all
 that `point` gave (gates, states leaving it, saved values); and the cell's further parameters."""
 
 
@@ -87,6 +87,8 @@ class Cell:
         saved: further names that `point` gives and `point_backward` reads.
         parameters: further parameters with gradients, name to axes: ``{"w_ci": ("H",)}``.
         projects: whether a projection ``h = W_hr m`` may follow (m is what `point` calls h).
+        order: how many of the last h enter a step, newest first, side by side as ``h_prev [n, k*R]``.
+        simple: above order 1, the name of the cell of order 1 with the same functions.
         source: where the equations stand.
     """
 
@@ -97,11 +99,18 @@ class Cell:
     saved: tuple[str, ...] = ()
     parameters: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict[str, tuple[str, ...]])
     projects: bool = False
+    order: int = 1
+    simple: str = ""
 
     @property
     def gates(self) -> tuple[str, ...]:
         """All gates, in the order of the weights' rows and of the tape."""
         return tuple(gate for stage in self.stages for gate in stage.gates)
+
+    @property
+    def functions(self) -> str:
+        """Whose functions these are, by name; its compiled version serves every order."""
+        return self.simple or self.name
 
     def kept(self, projected: bool) -> tuple[str, ...]:
         """Names of the arrays the backward pass needs; gates that are states are not kept twice."""
@@ -117,19 +126,33 @@ class Cell:
         projection = ("W_hr",) if self.projects else ()
         return ("W_xh", "W_hh", *self.parameters), ("b_xh", "b_hh", *projection)
 
+    def delay(self, name: str) -> int:
+        """How many steps back a state is read; of so many rows it has more than there are steps.
+
+        That is 0 for an array that is no state.
+        """
+        return (self.order if name == "h" else 1) if name in self.states else 0
+
     def axes(self, name: str) -> tuple[str, ...]:
         """The axes of one of its parameters, states or kept arrays, in the letters of the notation card."""
         if name in self.parameters:
             return self.parameters[name]
         if name in self.states[1:]:
             return ("T+1", "B", "H")
-        return ("T", "B", "H") if name in self.saved else notation.axes(name)
+        if name in self.saved:
+            return ("T", "B", "H")
+        plain = {"k*R": "R", "T+k": "T+1"} if self.order == 1 else {}
+        return tuple(plain.get(letter, letter) for letter in notation.axes(name))
+
+    def initial_axes(self, state: str) -> tuple[str, ...]:
+        """The axes of a state's initial and final values."""
+        return self.axes("h_0") if state == "h" else self.axes(state)[1:]
 
     def by_stage(self, params: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
         """Views of ``W_xh W_hh b_xh b_hh`` (or of their gradients), one dictionary a stage of g gates.
 
         Shapes:
-            W_xh: ``[g*H, I]``; W_hh: ``[g*H, R]``; b_xh, b_hh: ``[g*H]``, where present.
+            W_xh: ``[g*H, I]``; W_hh: ``[g*H, k*R]``; b_xh, b_hh: ``[g*H]``, where present.
         """
         H = params["W_hh"].shape[0] // len(self.gates)
         first = 0

@@ -33,7 +33,7 @@ class Problem:
     """What goes in, and the gradients of the loss with respect to what comes out.
 
     Shapes:
-        params: as `Cell.axes`; x: ``[T, B, I]``; initial, final: by state ``[B, R]`` or ``[B, H]``; dh_out:
+        params: as `Cell.axes`; x: ``[T, B, I]``; initial, final: by state ``[B, k*R]`` or ``[B, H]``; dh_out:
         ``[T, B, R]``.
     """
 
@@ -116,6 +116,7 @@ def draw(
     rng = np.random.default_rng([seed, *size])
     T, B, H = size.T, size.B, size.H
     letters = {"I": size.I, "H": H, "P": size.P, "R": size.P or H, "G*H": len(cell.gates) * H, "B": B}
+    letters["k*R"] = cell.order * letters["R"]
 
     def normal(axes: tuple[str, ...], scale: float) -> Array:
         return scale * rng.normal(size=tuple(letters[letter] for letter in axes))
@@ -126,8 +127,8 @@ def draw(
         name: normal(axes := cell.axes(name), 0.5 if len(axes) == 1 else max(1, letters[axes[1]]) ** -0.5)
         for name in wanted
     }
-    initial = {state: normal(cell.axes(state)[1:], 0.5) for state in cell.states}
-    final = {state: normal(cell.axes(state)[1:], 1.0) for state in cell.states}
+    initial = {state: normal(cell.initial_axes(state), 0.5) for state in cell.states}
+    final = {state: normal(cell.initial_axes(state), 1.0) for state in cell.states}
     lengths = None
     if ragged:
         lengths = rng.integers(0, T + 1, size=B)

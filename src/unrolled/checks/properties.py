@@ -157,8 +157,9 @@ def _steps(problem: Problem, start: int, stop: int) -> Problem:
 def _results(problem: Problem, engine: Engine | str) -> Results:
     """Everything on the solved tape; of the states the rows that leave each step, ``[T, B, ...]``."""
     tape = problem.solve(engine)
-    first = int(not tape.walk.reverse)
-    leaving = {state: tape.arrays[state][first : first + tape.T] for state in problem.cell.states}
+    ahead = not tape.walk.reverse
+    first = {state: ahead * problem.cell.delay(state) for state in problem.cell.states}
+    leaving = {state: tape.arrays[state][row : row + tape.T] for state, row in first.items()}
     return tape.arrays | leaving
 
 

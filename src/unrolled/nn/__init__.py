@@ -1,6 +1,7 @@
 """Torch layers: RNN, LSTM, GRU and their cells in torch.nn's place, and what goes with them.
 
     layers, cells              what takes torch.nn's place
+    higher_order               the layer of order k, in their manners
     recurrent                  what a call of a layer is
     guards, options, sequences what is refused, and in which words
     route                      which way a call is computed, and why
@@ -21,6 +22,7 @@ The names below are the public ones.
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.conversion import convert
 from unrolled.nn.embedded import Embedded
+from unrolled.nn.higher_order import HigherOrderRNN
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.remembering import remember
 from unrolled.nn.route import paths, reset_paths, torch_path
@@ -33,6 +35,7 @@ __all__ = [
     "RNN",
     "Embedded",
     "GRUCell",
+    "HigherOrderRNN",
     "LSTMCell",
     "RNNCell",
     "Stream",

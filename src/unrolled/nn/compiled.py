@@ -55,7 +55,7 @@ def run(
     """Output and final states of a stack; recorded by autograd where something asks for a gradient.
 
     Shapes:
-        x: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ids the same without I; h_0: ``[L*D, B, R]``; c_0:
+        x: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ids the same without I; h_0: ``[L*D, B, k*R]``; c_0:
         ``[L*D, B, H]``; weights: in torch's order. Gives output ``[T, B, D*R]`` in the layout of x, h_n and,
         for an LSTM, c_n.
     """
@@ -115,9 +115,9 @@ def _forward(
     B, T = x.shape[:2] if batch_first else x.shape[1::-1]
     like, looks_up = weights[1], not x.is_floating_point()
     empty, size, threads = like.new_empty, like.itemsize, torch.get_num_threads()
-    h_n = empty(L * D, B, R)
+    h_n = empty(L * D, B, plan.kR)
     c_n = empty(L * D, B, H) if plan.c else None
-    of_h, of_c = B * R * size, B * H * size
+    of_h, of_c = B * plan.kR * size, B * H * size
     h_0_at, c_0_at, h_n_at, c_n_at = at(h_0), at(c_0), at(h_n), at(c_n)
     lengths_at, reset_at = at(lengths), at(reset)
     W_at = [weight.data_ptr() for weight in weights]
@@ -144,6 +144,7 @@ def _forward(
                 x_at, step, row, h_0_at and h_0_at + k * of_h, c_0_at and c_0_at + k * of_c,
                 h_at + d * R * size, h_step, h_row, h_n_at + k * of_h, c_n_at and c_n_at + k * of_c,
                 at(tape[0]), at(tape[1]), at(tape[2]), *ids, packed[k], *native.WHOLE[0],
+                plan.order,
             )  # fmt: skip
         x, step, row, looks_up = (h if noise is None else h * noise), h_step, h_row, False
     return (x, h_n) if c_n is None else (x, h_n, c_n)
@@ -162,7 +163,7 @@ def _backward(
     dW = [like(weight) if need else None for weight, need in zip(weights, needs[4:], strict=True)]
     dh_0, dc_0 = like(h_0) if needs[2] else None, like(c_0) if needs[3] else None
     dh, dh_n, dc_n = side_by_side(upstream[0]), ready(upstream[1]), ready(upstream[2]) if plan.c else None
-    of_h, of_c = B * R * size, B * H * size
+    of_h, of_c = B * plan.kR * size, B * H * size
     h_0_at, c_0_at, dh_0_at, dc_0_at = at(h_0), at(c_0), at(dh_0), at(dc_0)
     dh_n_at, dc_n_at = at(dh_n), at(dc_n)
     lengths_at, reset_at = at(lengths), at(reset)
@@ -194,7 +195,7 @@ def _backward(
                 dh_n_at and dh_n_at + k * of_h, dc_n_at and dc_n_at + k * of_c,
                 at(part), dx_step, dx_row, *dW_k,
                 dh_0_at and dh_0_at + k * of_h, dc_0_at and dc_0_at + k * of_c, 0, 0, 0, 0, *ids,
-                *native.WHOLE[1],
+                *native.WHOLE[1], plan.order,
             )  # fmt: skip
             dx = part if dx is None or part is None else dx.add_(part)
         dh = dx

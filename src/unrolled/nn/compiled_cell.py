@@ -98,7 +98,7 @@ def _forward(
     native.forward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, *W_at, x.data_ptr(), B * I, I,
         at(states[0]), at(states[1]), left[0].data_ptr(), B * H, H, 0, at(left[1]), *map(at, tape),
-        *native.NO_IDS, packed, *native.WHOLE[0],
+        *native.NO_IDS, packed, *native.WHOLE[0], plan.order,
     )  # fmt: skip
 
 
@@ -118,6 +118,6 @@ def _backward(
         code, torch.get_num_threads(), 1, B, I, H, 0, 0, 0, 0, B, *W_at, x.data_ptr(), B * I, I, at(h), at(c),
         new_h.data_ptr(), B * H, H, at(gates), at(saved), at(new_c), at(dh), B * H, H, 0, at(dc),
         at(dx), B * I, I, *dW_at, at(dh_0), at(dc_0), 0, 0, 0, 0,
-        *native.NO_IDS, *native.WHOLE[1],
+        *native.NO_IDS, *native.WHOLE[1], plan.order,
     )  # fmt: skip
     return None, None, dx, dh_0, dc_0, *dW

@@ -23,8 +23,9 @@ def step(cell: str, xw: Tensor, state: State, weights: Sequence[Tensor | None]) 
     """One step of a cell.
 
     Shapes:
-        xw: ``[B, G*H]``, the finished input product; state: h ``[B, R]`` and, for an LSTM, c ``[B, H]``;
-        weights: ``W_hh [G*H, R]``, b_hh ``[G*H]`` or None, W_hr ``[P, H]`` or None.
+        xw: ``[B, G*H]``, the finished input product; state: h ``[B, k*R]`` and, for an LSTM, c ``[B, H]``;
+        weights: ``W_hh [G*H, k*R]``, b_hh ``[G*H]`` or None, W_hr ``[P, H]`` or None. Gives the new h
+        ``[B, R]`` and c.
 
     Raises:
         KeyError: a cell that is none of ours.
@@ -49,7 +50,7 @@ def step(cell: str, xw: Tensor, state: State, weights: Sequence[Tensor | None]) 
         r, z = torch.sigmoid(xw_r + hw_r), torch.sigmoid(xw_z + hw_z)
         hw_n = linear(r * h, W_hh[2 * H :], None if b_hh is None else b_hh[2 * H :])
         return ((1 - z) * torch.tanh(xw_n + hw_n) + z * h,)
-    return (_NONLINEAR[cell.removeprefix("rnn_")](xw + linear(h, W_hh, b_hh)),)
+    return (_NONLINEAR[cell.split("_")[1]](xw + linear(h, W_hh, b_hh)),)
 
 
 def one_step(plan: Plan, cell: str, x: Tensor, states: State, weights: Sequence[Tensor]) -> State:
@@ -79,7 +80,7 @@ def direction(
     """One layer in one direction over a whole sequence: its output and final states.
 
     Shapes:
-        x: ``[T, B, I]``; state: h ``[B, R]``, c ``[B, H]``; lengths: ``[B]``; reset: ``[T, B]`` bool;
+        x: ``[T, B, I]``; state: h ``[B, k*R]``, c ``[B, H]``; lengths: ``[B]``; reset: ``[T, B]`` bool;
         weights: W_xh, W_hh, b_xh, b_hh, W_hr. Output: ``[T, B, R]``, zero past a sequence's end.
 
     Raises:
@@ -95,12 +96,19 @@ def direction(
             entering = tuple(s.masked_fill(reset[t, :, None], 0) for s in state)
         left = step(cell, xw[t], entering, (W_hh, b_hh, W_hr))
         output[t] = left[0]
+        left = tuple(_in_reach(new, before) for new, before in zip(left, entering, strict=True))
         if lengths is not None:
             real = (t < lengths)[:, None]
             left = tuple(torch.where(real, new, old) for new, old in zip(left, state, strict=True))
             output[t] = output[t].masked_fill(~real, 0)
         state = left
     return torch.stack(output), state
+
+
+def _in_reach(new: Tensor, before: Tensor) -> Tensor:
+    """What the next step is given of a state: the new one, and of those before it all but the oldest."""
+    earlier = before.size(1) - new.size(1)
+    return torch.cat([new, before[:, :earlier]], 1) if earlier else new
 
 
 def stack(
@@ -117,7 +125,7 @@ def stack(
     ``p`` is the dropout between layers.
 
     Shapes:
-        x: ``[T, B, I]``; states: h ``[L*D, B, R]`` and, for an LSTM, c ``[L*D, B, H]``; weights: for each
+        x: ``[T, B, I]``; states: h ``[L*D, B, k*R]`` and, for an LSTM, c ``[L*D, B, H]``; weights: for each
         layer and direction W_xh, W_hh, b_xh, b_hh, W_hr; lengths: ``[B]``; reset: ``[T, B]`` bool. Output:
         ``[T, B, D*R]``.
 

@@ -71,7 +71,7 @@ class Embedded(nn.Module):
         if route.intercepted():
             return self._in_turn(ids, state, lengths, reset)
         layer, weight = self.layer, self.embedding.weight
-        name = layer.torch_class.__name__
+        name = layer.called
         if not isinstance(ids, Tensor):
             guards.no_tensor("Embedded", ids, "ids")
         batched, batch_first = ids.dim() == 2, layer.batch_first and ids.dim() == 2

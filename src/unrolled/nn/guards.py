@@ -15,7 +15,9 @@ from torch import Tensor
 from unrolled.errors import DtypeError, NonFiniteError, OptionError, ShapeError, UnrolledError
 
 if TYPE_CHECKING:
-    from torch.nn import Module, RNNBase
+    from torch.nn import Module
+
+    from unrolled.nn.recurrent import Recurrent
 
 
 class _InTorchsWords(UnrolledError):  # noqa: N818  a part of errors, none by itself
@@ -166,11 +168,11 @@ def input_size(name: str, x: Tensor, size: int) -> None:
         raise LayerShapeError(words, f"{name}.forward: input", rule, list(x.shape), fix)
 
 
-def read_states(layer: RNNBase, name: str, hx: Any, B: int, batched: bool) -> tuple[Tensor, ...]:
+def read_states(layer: Recurrent, name: str, hx: Any, B: int, batched: bool) -> tuple[Tensor, ...]:
     """The initial states that ``hx`` holds, with their batch axis: h_0, and for an LSTM c_0.
 
     Shapes:
-        h_0: ``[L*D, B, R]``, c_0: ``[L*D, B, H]``; without B where the input is one sequence.
+        h_0: ``[L*D, B, k*R]``, c_0: ``[L*D, B, H]``; without B where the input is one sequence.
 
     Raises:
         LayerShapeError: another rank or shape.
@@ -196,10 +198,12 @@ def read_states(layer: RNNBase, name: str, hx: Any, B: int, batched: bool) -> tu
     if not batched:
         states = tuple(state.unsqueeze(1) for state in states)
     count = layer.num_layers * (2 if layer.bidirectional else 1)
-    sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
+    plan = layer.plan
+    sizes = (plan.kR, plan.H)
     for k, state in enumerate(states):
         words = f"hidden[{k}] size" if pair else "hidden size"
-        _state_shape(name, "hc"[k], state, (count, B, sizes[k]), words)
+        letters = "H" if k else "R" if plan.order == 1 else "k*R"
+        _state_shape(name, "hc"[k], state, (count, B, sizes[k]), words, letters)
     return states
 
 
@@ -211,14 +215,16 @@ def _pair(name: str, hx: Any) -> tuple[Any, ...]:
     return hx
 
 
-def _state_shape(name: str, letter: str, state: Tensor, wanted: tuple[int, int, int], words: str) -> None:
+def _state_shape(
+    name: str, letter: str, state: Tensor, wanted: tuple[int, int, int], words: str, size: str
+) -> None:
     got = tuple(state.shape)
     if got == wanted:
         return
     fix = "Leave it out to begin with zeros."
     if got == (wanted[1], wanted[0], wanted[2]):
         fix = f"Swap the first two axes: {letter}_0.transpose(0, 1)."
-    rule = f"have shape [L*D, B, {'R' if letter == 'h' else 'H'}] = {list(wanted)}"
+    rule = f"have shape [L*D, B, {size}] = {list(wanted)}"
     said = f"Expected {words} {wanted}, got {list(got)}"
     raise LayerShapeError(said, f"{name}.forward: {letter}_0", rule, list(got), fix)
 

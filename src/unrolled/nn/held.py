@@ -43,7 +43,7 @@ class Held(ABC):
 
     @ordinary
     def __init__(self, layer: Recurrent, batch: int) -> None:
-        name = layer.torch_class.__name__
+        name = layer.called
         if layer.bidirectional:
             fix = "Build the layer with bidirectional=False, or call it on whole sequences."
             raise OptionError(f"{name}.stream: the layer", "run in one direction", "bidirectional=True", fix)
@@ -53,7 +53,7 @@ class Held(ABC):
             )
         self._layer, self._batch, plan = layer, batch, layer.plan
         weight = layer.all_weights[0][0].detach()
-        sizes = (plan.R, plan.H) if plan.c else (plan.R,)
+        sizes = (plan.kR, plan.H) if plan.c else (plan.kR,)
         self._states = tuple(weight.new_zeros((plan.layers, batch, size)) for size in sizes)
         self.refresh()
 
@@ -82,7 +82,7 @@ class Held(ABC):
             if code is None:
                 self._weights.append(tuple(None if W is None else W.clone() for W in weights))
             else:
-                sizes = self._batch, plan.R if k else width, plan.H, plan.P
+                sizes = self._batch, plan.R if k else width, plan.H, plan.P, plan.order
                 self._cores.append(native.Stream(code, *sizes, *map(at, weights)))
         self._connect()
 
@@ -151,7 +151,7 @@ class Held(ABC):
         """A copy of the state in the form of the layer's ``hx``; assign one to set it, None for zeros.
 
         Shapes:
-            h ``[L, B, R]``; for an LSTM the pair of it and c ``[L, B, H]``.
+            h ``[L, B, k*R]``; for an LSTM the pair of it and c ``[L, B, H]``.
         """
         copies = tuple(state.clone() for state in self._states)
         return copies if len(copies) == 2 else copies[0]
@@ -160,7 +160,7 @@ class Held(ABC):
     def state(self, hx: Any) -> None:
         if hx is None:
             return self.reset()
-        name, pair = self._layer.torch_class.__name__, isinstance(hx, tuple | list)
+        name, pair = self._layer.called, isinstance(hx, tuple | list)
         given = tuple(
             torch.from_numpy(np.array(s)) if isinstance(s, np.ndarray) else s for s in (hx if pair else (hx,))
         )

@@ -35,7 +35,7 @@ class RNN(Recurrent, nn.RNN):
         >>> output, h_n = RNN(3, 4, nonlinearity="sigmoid")(torch.zeros(5, 2, 3))
     """
 
-    torch_class = nn.RNN
+    torch_class, called = nn.RNN, "RNN"
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class LSTM(Recurrent, nn.LSTM):
         (torch.Size([1, 2, 2]), torch.Size([1, 2, 4]))
     """
 
-    torch_class = nn.LSTM
+    torch_class, called = nn.LSTM, "LSTM"
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class GRU(Recurrent, nn.GRU):
         'gru_reset_before'
     """
 
-    torch_class = nn.GRU
+    torch_class, called = nn.GRU, "GRU"
     reset_after = True
 
     def __init__(

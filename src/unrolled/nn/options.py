@@ -33,7 +33,7 @@ def check_layer(name: str, options: Mapping[str, Any], unknown: Mapping[str, obj
         raise LayerOptionError(words, f"{name}: dropout", "be a number from 0 to 1", repr(dropout), fix)
     for option in ("bias", "batch_first", "reset_after"):
         _of_type(name, option, options.get(option, True), bool)
-    for option in ("input_size", "hidden_size", "num_layers"):
+    for option in ("input_size", "hidden_size", "num_layers", *(("order",) if "order" in options else ())):
         _of_type(name, option, options[option], int)
         if options[option] <= 0:
             words, fix = f"{option} must be greater than zero", "Give at least 1."

@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
+from unrolled import cells
+
 Item = TypeVar("Item")
 
 
@@ -16,7 +18,7 @@ class Plan(NamedTuple):
 
     ``gates``, ``saved`` and ``c`` say how many times ``[T, B, H]`` the backward pass needs of each besides
     the output: see the table in csrc/kernels.h. ``width`` is how many weights a layer has in one direction,
-    ``shapes`` are the shapes of all in torch's order.
+    ``shapes`` are the shapes of all in torch's order. ``order``: see `unrolled.cells.Cell`.
     """
 
     layers: int
@@ -30,6 +32,12 @@ class Plan(NamedTuple):
     saved: int
     c: int
     shapes: list[tuple[int, ...]]
+    order: int
+
+    @property
+    def kR(self) -> int:  # noqa: N802
+        """The size of what is carried of h from step to step."""
+        return self.order * self.R
 
 
 @lru_cache
@@ -40,16 +48,16 @@ def plan(cell: str, input_size: int, H: int, P: int, layers: int, directions: in
         >>> plan("lstm", input_size=3, H=4, P=2, layers=1, directions=1, bias=False).shapes
         [(16, 3), (16, 2), (2, 4)]
     """
-    gru, lstm = cell.startswith("gru"), cell == "lstm"
+    gru, lstm, order = cell.startswith("gru"), cell == "lstm", cells.get(cell).order
     rows, R = (4 if lstm else 3 if gru else 1) * H, P or H
     shapes: list[tuple[int, ...]] = []
     for layer in range(layers):
         columns = directions * R if layer else input_size
         projection = [(P, H)] if P else []
-        shapes += [(rows, columns), (rows, R), *[(rows,)] * (2 * bias), *projection] * directions
+        shapes += [(rows, columns), (rows, order * R), *[(rows,)] * (2 * bias), *projection] * directions
     width = 2 + 2 * bias + bool(P)
     kept = (4, int(P > 0), 1) if lstm else (3, 1, 0) if gru else (0, 0, 0)
-    return Plan(layers, directions, H, P, R, bias, width, *kept, shapes)
+    return Plan(layers, directions, H, P, R, bias, width, *kept, shapes, order)
 
 
 def five(flat: Sequence[Item], k: int, plan: Plan, absent: Item) -> tuple[Item, ...]:

@@ -22,7 +22,7 @@ from unrolled.unroll.budget import Needs, stretch
 from unrolled.unroll.stretches import cut
 
 Addresses = tuple[int, int]
-"""Where h ``[B, R]`` and c ``[B, H]`` lie, or their gradients; 0 for none."""
+"""Where h ``[B, k*R]`` and c ``[B, H]`` lie, or their gradients; 0 for none."""
 
 
 def run(
@@ -59,7 +59,7 @@ def _needs(call: Call, x: Tensor, W_hh: Tensor) -> Needs:
     row = B * W_hh.itemsize
     kept, lanes = (plan.gates + plan.saved + plan.c) * plan.H, plan.layers * plan.directions
     steps, block = _longest(call, T), native.block_steps(B, plan.H)
-    mark = row * (plan.R + plan.c * plan.H) * lanes
+    mark = row * (plan.kR + plan.c * plan.H) * lanes
     return Needs(steps, block, row * kept * lanes * steps, row * (kept + plan.R), mark)
 
 
@@ -161,7 +161,7 @@ class Lane(NamedTuple):
         """Runs a stretch from the states ``begin`` to ``end``; h is where its own outputs go."""
         native.forward(
             *self._sizes(part), *self.W, *self.x.since(part.first), *begin, *h.since(0), *end, *tape,
-            *self._ids(part, self.W[0]), 0, at(self.call.lengths),
+            *self._ids(part, self.W[0]), 0, at(self.call.lengths), self.call.plan.order,
         )  # fmt: skip
 
     def backward(
@@ -173,6 +173,7 @@ class Lane(NamedTuple):
             *self._sizes(part), self.B, *self.W, *self.x.since(part.first), *begin, *ran,
             *dh.since(part.first), *carry, *into.x.since(part.first), *dW,
             *carry, 0, 0, 0, 0, *self._ids(part, into.weights[0]), at(self.call.lengths), int(into.add),
+            self.call.plan.order,
         )  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def _forward(
     L, D, R = plan.layers, plan.directions, plan.R
     T, B = _steps_and_batch(call, x)
     end, empty = _longest(call, T), weights[1].new_empty
-    h_n, c_n = empty(L * D, B, R), empty(L * D, B, plan.H) if plan.c else None
+    h_n, c_n = empty(L * D, B, plan.kR), empty(L * D, B, plan.H) if plan.c else None
     for layer in range(L):
         swapped = call.batch_first and layer == L - 1
         h = empty(B, T, D * R) if swapped else empty(T, B, D * R)
@@ -203,7 +204,8 @@ def _forward(
         kept += (x, noise)
         for d in range(D):
             k, parts = layer * D + d, _parts(call, end, steps, bool(d))
-            between = empty(len(parts) - 1, B, R), empty(len(parts) - 1, B, plan.H) if plan.c else None
+            marks = len(parts) - 1
+            between = empty(marks, B, plan.kR), empty(marks, B, plan.H) if plan.c else None
             kept += between
             states = [_of(k, h_0, c_0), *(_of(j, *between) for j in range(len(parts) - 1)), _of(k, h_n, c_n)]
             lane = _lane(call, k, x, weights)
@@ -228,7 +230,7 @@ def _backward(
     dW_at, dh = [at(d) for d in dW], compiled.side_by_side(upstream[0])
     carried = [
         like.new_zeros(L * D, B, size) if d is None else d.clone()
-        for d, size in zip(map(compiled.ready, upstream[1:]), (plan.R, plan.H), strict=False)
+        for d, size in zip(map(compiled.ready, upstream[1:]), (plan.kR, plan.H), strict=False)
     ]
     h, tape = like.new_empty(steps, B, plan.R), compiled.new_tape(plan, like, steps, B)
     room, tape_at = Rows.of(h, swapped=False), [at(array) for array in tape]

@@ -23,7 +23,10 @@ class Recurrent(Base):
     """A recurrent layer. Abstract; `RNN`, `LSTM` and `GRU` are final, each with torch's behind it."""
 
     torch_class: type[nn.RNNBase]
-    """The class of torch.nn whose place this one takes."""
+    """The class of torch.nn whose place this one takes, or what it derives from where it takes nobody's."""
+
+    called: str
+    """What messages call it; a parametrized layer is of another class."""
 
     memory: str | int | None = None
     """How much may be held for the backward pass; may be set at any time.
@@ -60,7 +63,8 @@ class Recurrent(Base):
 
         Shapes:
             input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` for one sequence, or packed; hx:
-            h_0 ``[L*D, B, R]`` (an LSTM: the pair of it and c_0 ``[L*D, B, H]``), without B for one sequence;
+            h_0 ``[L*D, B, k*R]``, k being 1 but for `HigherOrderRNN` (an LSTM: the pair of it and c_0
+            ``[L*D, B, H]``), without B for one sequence;
             lengths: ``[B]``, real steps of each sequence, in any order, 0 allowed; reset: bool ``[T, B]``
             (``[B, T]`` with batch_first), where true, the state is cleared before the step. Gives output
             ``[T, B, D*R]`` in the input's layout, zero past a sequence's end, and final states like hx.
@@ -77,7 +81,7 @@ class Recurrent(Base):
         """
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, lengths, reset)
-        name = self.torch_class.__name__
+        name = self.called
         if not isinstance(input, Tensor):
             guards.no_tensor(name, input)
         batched, batch_first, x = input.dim() == 3, self.batch_first, input
@@ -107,7 +111,7 @@ class Recurrent(Base):
 
     def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any, reset: Any) -> Any:
         """The same for a packed batch: padded, run with its lengths, packed again."""
-        name = self.torch_class.__name__
+        name = self.called
         sequences.absent_when_packed(name, lengths=lengths, reset=reset)
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         sequences.packed(name, data, batch_sizes)
@@ -140,7 +144,7 @@ class Recurrent(Base):
         Raises:
             LayerShapeError, LayerDtypeError, LayerDeviceError: the weights do not go together, or not with x.
         """
-        name, names = self.torch_class.__name__, self._flat_weights_names
+        name, names = self.called, self._flat_weights_names
         weights = route.look_up(self, names)
         if [weight.shape for weight in weights] != plan.shapes:
             guards.weight_shapes(name, names, weights, plan.shapes)
@@ -157,7 +161,7 @@ class Recurrent(Base):
         if self.memory is None or code is not None or route.recorder.get() is not None:
             return
         if gradient.wanted(x, *states, *weights):
-            route.needs_core(f"{self.torch_class.__name__}.forward: memory", self.memory, (x, *weights))
+            route.needs_core(f"{self.called}.forward: memory", self.memory, (x, *weights))
 
     def _run(
         self,
@@ -214,12 +218,12 @@ class Recurrent(Base):
         weights = [weight.contiguous() for weight in weights]
         if self.memory is None:
             return compiled.run(call, x, h_0, c_0, weights)
-        subject = f"{self.torch_class.__name__}.forward: memory"
+        subject = f"{self.called}.forward: memory"
         return recomputed.run(subject, self.memory, call, x, h_0, c_0, weights)
 
     def _zeros(self, plan: Plan, x: Tensor) -> tuple[Tensor, ...]:
         """The initial states of x ``[T, B, I]`` where none were given."""
-        sizes = (plan.R, plan.H) if plan.c else (plan.R,)
+        sizes = (plan.kR, plan.H) if plan.c else (plan.kR,)
         return tuple(x.new_zeros((plan.layers * plan.directions, x.size(1), size)) for size in sizes)
 
     def stream(self, batch: int = 1) -> Stream:
@@ -268,7 +272,7 @@ class Recurrent(Base):
         Raises:
             OptionError: torch has no such cell.
         """
-        route.in_torch(self.torch_class.__name__, self.cell)
+        route.in_torch(self.called, self.cell)
         return copied(self, base_class(self), self.torch_class)
 
     def __prepare_scriptable__(self) -> nn.RNNBase:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Never
 
 import torch
@@ -20,7 +21,7 @@ from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 from torch.nn import Module, Parameter
 
-from unrolled import native
+from unrolled import cells, native
 from unrolled.errors import OptionError, UnavailableError, note
 from unrolled.nn import guards
 
@@ -45,14 +46,6 @@ _PLAIN = frozenset((Tensor, Parameter))
 """Types whose memory is what it seems; any other class of tensor may compute something of its own."""
 
 _DTYPES = {getattr(torch, name): name for name in native.DTYPES}
-
-codes = {
-    (cell, dtype): native.code(cell, name)
-    for cell in native.CELLS
-    for dtype, name in _DTYPES.items()
-    if native.supports(cell, name)
-}
-"""What the compiled core offers here: (cell, dtype) to the number it knows them by."""
 
 
 def paths() -> dict[str, int]:
@@ -159,7 +152,7 @@ def choose(
         LayerDtypeError, LayerDeviceError: the tensors do not go together.
     """
     dtype = x.dtype
-    code = codes.get((cell, dtype))
+    code = _code(cell, dtype)
     for tensor in (x, *states, *weights):
         if not (tensor.dtype is dtype and tensor.is_cpu and type(tensor) in _PLAIN) or tensor.is_neg():
             guards.together(name, x, states, weights)
@@ -168,6 +161,13 @@ def choose(
         explain(name, (x, *weights))
         return None
     return code
+
+
+@cache
+def _code(cell: str, dtype: torch.dtype) -> int | None:
+    """The number by which the compiled core knows a cell in a dtype; None where it does not."""
+    functions, name = cells.get(cell).functions, _DTYPES.get(dtype, "")
+    return native.code(functions, name) if native.supports(functions, name) else None
 
 
 def by_torch(cell: str) -> bool:

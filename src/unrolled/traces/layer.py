@@ -11,7 +11,7 @@ import numpy as np
 from unrolled import cells, unroll
 from unrolled.cells import Array, Cell
 from unrolled.errors import NotKeptError, OptionError, nearest
-from unrolled.tape import Engine, Tape, Walk
+from unrolled.tape import Engine, Tape, Walk, side_by_side
 from unrolled.traces import through_time
 from unrolled.traces.parts import Parts
 
@@ -81,7 +81,7 @@ class LayerTrace:
     @property
     def output(self) -> Array:
         """What left each step, ``[T, B, R]``: a view of ``h``."""
-        return self.h[:-1] if self.reverse else self.h[1:]
+        return self.h[: self.T] if self.reverse else self.h[self.cell.order :]
 
     def gate(self, name: str) -> Array:
         """One activated gate at every step.
@@ -132,13 +132,12 @@ class LayerTrace:
         return Tape(self.cell, params, self.x, walk, Engine("auto"), arrays)
 
     def _initial(self, state: str, lengths: Array | None) -> Array:
-        """What the steps that were kept began with, ``[B, R]``."""
-        array = self.arrays[state]
-        if not self.reverse:
-            return array[0]
-        if lengths is None:
-            return array[self.T]
-        return np.where((lengths == self.T)[:, None], array[self.T], self.arrays[f"{state}_0"])
+        """What the steps that were kept began with, ``[B, k*R]`` for ``h``."""
+        first, count = self.T if self.reverse else 0, self.cell.delay(state)
+        rows = side_by_side(self.arrays[state][first : first + count], self.reverse)
+        if not self.reverse or lengths is None:
+            return rows
+        return np.where((lengths == self.T)[:, None], rows, self.arrays[f"{state}_0"])
 
     # ----------------------------------------------------------------------------------------- backward
 
@@ -198,10 +197,13 @@ class LayerTrace:
     def step_norms(self, b: int = 0) -> Array:
         """The spectral norm of ``ds_t / ds_{t-1}``, s = (h, c) the full state, of every step of a sequence.
 
+        Of a cell of order k, s_t is all of h_t … h_{t-k+1}. With k > 1 a step hands k - 1 of them on as they
+        are, so that its norm is at least 1, but for a reset.
+
         Shapes:
             result: ``[n]``, the sequence's real steps in the order of time.
 
-        Cost: n decompositions of ``[2H, 2H]`` for an LSTM, ``[H, H]`` for others.
+        Cost: n decompositions of ``[2H, 2H]`` for an LSTM, ``[k*H, k*H]`` for others.
         """
         norms = through_time.step_norms(self._sequence(b))
         return norms[::-1] if self.reverse else norms

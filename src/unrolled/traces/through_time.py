@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled import unroll
 from unrolled.cells import Array, Cell
-from unrolled.tape import Tape, Walk
+from unrolled.tape import Tape, Walk, as_rows
 
 
 def alone(tape: Tape[Cell], b: int) -> Tape[Cell]:
@@ -20,24 +20,25 @@ def alone(tape: Tape[Cell], b: int) -> Tape[Cell]:
     n = tape.T if tape.walk.lengths is None else int(tape.walk.lengths[b])
     order = slice(None, None, -1 if tape.walk.reverse else 1)
 
-    def row(array: Array, rows: int) -> Array:
-        return np.ascontiguousarray(array[:rows, b : b + 1][order])
+    def row(array: Array) -> Array:
+        return np.ascontiguousarray(array[:n, b : b + 1][order])
 
-    reset = None if tape.walk.reset is None else row(tape.walk.reset, n)
+    reset = None if tape.walk.reset is None else row(tape.walk.reset)
     arrays = {f"{state}_0": tape.arrays[f"{state}_0"][b : b + 1] for state in tape.cell.states}
     for name in tape.cell.kept("W_hr" in tape.params):
-        value = row(tape.arrays[name], n + (name in tape.cell.states))
-        if name in tape.cell.states and tape.walk.reverse:
-            value = np.concatenate([arrays[f"{name}_0"][None], value[1:]])
-        arrays[name] = value
-    return dataclasses.replace(tape, x=row(tape.x, n), walk=Walk(reset=reset), arrays=arrays)
+        count = tape.cell.delay(name)
+        arrays[name] = row(tape.arrays[name] if tape.walk.reverse else tape.arrays[name][count:])
+        if count:
+            initial = as_rows(arrays[f"{name}_0"], count, reverse=False)
+            arrays[name] = np.concatenate([initial, arrays[name]])
+    return dataclasses.replace(tape, x=row(tape.x), walk=Walk(reset=reset), arrays=arrays)
 
 
 def between(tape: Tape[Cell], first: int, end: int) -> Tape[Cell]:
     """Steps first … end - 1 of a tape that `alone` made."""
-    arrays = {f"{state}_0": tape.arrays[state][first] for state in tape.cell.states}
+    arrays = {f"{state}_0": tape.before(state, first) for state in tape.cell.states}
     for name in tape.cell.kept("W_hr" in tape.params):
-        arrays[name] = tape.arrays[name][first : end + (name in tape.cell.states)]
+        arrays[name] = tape.arrays[name][first : end + tape.cell.delay(name)]
     reset = None if tape.walk.reset is None else tape.walk.reset[first:end]
     return dataclasses.replace(tape, x=tape.x[first:end], walk=Walk(reset=reset), arrays=arrays)
 

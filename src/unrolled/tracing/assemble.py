@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from unrolled.cells import Array
+from unrolled.tape import as_rows
 from unrolled.traces import Trace
 from unrolled.traces.adding_up import apart
 from unrolled.tracing import models
@@ -139,10 +140,15 @@ def _of_steps(recording: Recording, keep: Keep, first: int, end: int) -> dict[st
     """The arrays with an axis of time that are kept, by name.
 
     Shapes:
-        gives ``[end - first, B, ...]``, a state with a row more.
+        gives ``[end - first, B, ...]``, a state with a row more for each step that it is read back.
     """
     tape = recording.tape
     found = recall(tape, first, end, [n for n in tape.cell.kept("W_hr" in tape.params) if n in keep])
+    if "h" in found and tape.cell.order > 1:  # of those before the window, what no reset has cut off
+        found["h"] = found["h"].copy()
+        count, reverse = tape.cell.order, tape.walk.reverse
+        rows = slice(-count, None) if reverse else slice(count)
+        found["h"][rows] = as_rows(tape.before("h", end - 1 if reverse else first), count, reverse)
     if "x" in keep:
         found["x"] = np.where(tape.real()[first:end, :, None], tape.x[first:end], 0)
     for name in ("dx", *OF_STEPS):

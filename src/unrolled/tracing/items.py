@@ -74,7 +74,7 @@ class Items:
         """Sends n pieces back over a tape; gives dx, None unless needed, and the initial states' gradients.
 
         Shapes:
-            dh_out: ``[n, T, B, R]``; final: ``[n, B, R]`` each; gives ``[n, T, B, I]``, ``[n, B, R]`` each.
+            dh_out: ``[n, T, B, R]``; final: ``[n, B, k*R]`` each; gives ``[n, T, B, I]``, and as final.
         """
         assert self.rows is not None
         assert self._squares is not None
@@ -193,7 +193,7 @@ def _alone(tape: Tape[Cell], b: int, T: int) -> Tape[Cell]:
     lengths = None if lengths is None else np.minimum(lengths[b : b + 1], T)
     walk = Walk(lengths, None if reset is None else row(reset, T), tape.walk.reverse)
     needed = tape.cell.kept("W_hr" in tape.params)
-    arrays = {name: row(tape.arrays[name], T + (name in tape.cell.states)) for name in needed}
+    arrays = {name: row(tape.arrays[name], T + tape.cell.delay(name)) for name in needed}
     arrays |= {f"{s}_0": tape.arrays[f"{s}_0"][b : b + 1] for s in tape.cell.states}
     return dataclasses.replace(tape, x=row(tape.x, T), walk=walk, arrays=arrays)
 

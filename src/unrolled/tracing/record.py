@@ -163,7 +163,7 @@ class Recorded(Function):
             x: ``[T, B, I]``; given: states ``[B, R]``, then weights. Gives ``[T, B, R]`` and ``[B, R]`` each.
         """
         tape = recording.tape
-        h = tape.h[: tape.T] if tape.walk.reverse else tape.h[1:]
+        h = tape.h[: tape.T] if tape.walk.reverse else tape.h[tape.cell.order :]
         result = torch.from_numpy(h), *(torch.from_numpy(tape.arrays[f"{s}_n"]) for s in tape.cell.states)
         ctx.save_for_backward(x, result[0], *given)  # so that torch notices an edit in place
         ctx.set_materialize_grads(False)

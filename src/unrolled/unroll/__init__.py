@@ -43,10 +43,10 @@ def forward(
     Maths: ``h_t = cell(x_t, h_{t-1})`` for t = 0 … T-1, or the other way round; see `Walk`.
 
     Shapes:
-        params: W_xh ``[G*H, I]``; W_hh ``[G*H, R]``; if wanted b_xh, b_hh ``[G*H]`` and W_hr ``[P, H]``;
+        params: W_xh ``[G*H, I]``; W_hh ``[G*H, k*R]``; if wanted b_xh, b_hh ``[G*H]`` and W_hr ``[P, H]``;
             the cell's further parameters.
         x: ``[T, B, I]``; T = 0 and B = 0 are fine.
-        initial: by state, h ``[B, R]``, c ``[B, H]``; what is absent is zero.
+        initial: by state, h ``[B, k*R]``, c ``[B, H]``; what is absent is zero.
 
     Keeps: output, initial and final states always; of the rest what ``keep`` names, by default all that
     `backward` needs (`Cell.kept`). ``keep=()`` is inference. With ``Engine(memory=…)`` the default of a long
@@ -77,9 +77,9 @@ def forward(
     arrays = {f"{state}_0": value.copy() for state, value in states.items()}
     for name in dict.fromkeys(("h", *kept)):
         arrays[name] = np.zeros(guards.shape(cell.axes(name), sizes), dtype)
-        if name in states:
-            arrays[name][sizes["T"] if walk.reverse else 0] = states[name]
     tape = Tape(cell, weights, x, walk, chosen, arrays, marks)
+    for name in states.keys() & arrays.keys():
+        tape.begin(name, states[name])
     (stretches if marks else ENGINES[chosen.name]).forward(tape)
     return tape
 
@@ -90,13 +90,14 @@ def _marks(cell: Cell, sizes: guards.Sizes, walk: Walk, engine: Engine, itemsize
         return None
 
     def held(names: Iterable[str], steps: int) -> int:
-        shapes = (guards.shape(cell.axes(name), {**sizes, "T": steps, "T+1": steps}) for name in names)
-        return itemsize * sum(math.prod(shape) for shape in shapes)
+        of_steps = {**sizes, "T": steps, "T+1": steps, "T+k": steps}
+        return itemsize * sum(math.prod(guards.shape(cell.axes(name), of_steps)) for name in names)
 
     needed, steps = cell.kept("P" in sizes), walk.longest(sizes["T"])
     block = ENGINES[engine.name].block_steps(sizes["B"], sizes["H"])
     whole = held((name for name in needed if name != "h"), steps)
-    needs = budget.Needs(steps, block, whole, held(needed, 1), held(cell.states, 1))
+    mark = itemsize * sum(math.prod(guards.shape(cell.initial_axes(name), sizes)) for name in cell.states)
+    needs = budget.Needs(steps, block, whole, held(needed, 1), mark)
     length = budget.stretch("unroll.forward: memory", engine.memory, needs)
     return Marks(length) if length < steps else None
 
@@ -123,7 +124,7 @@ def backward(
         dh_out: ``[T, B, R]``, gradient of the loss with respect to `Tape.output`; ignored past a sequence's
             end. Over a tape of batch 1 any B: many gradients of one run, whose weight gradients add up.
             In little memory those are then summed in other blocks than in a whole run.
-        final: by state, gradients with respect to the final states; h ``[B, R]``, c ``[B, H]``.
+        final: by state, gradients with respect to the final states; h ``[B, k*R]``, c ``[B, H]``.
 
     Keeps: of single steps what ``keep`` names: ``dh_out dh_carry dh [T, B, R]``, ``da [T, B, G, H]``, and for
     further states ``dc [T, B, H]``; with ``steps`` of those alone, T being their count.

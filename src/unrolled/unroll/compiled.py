@@ -36,6 +36,7 @@ def forward(tape: Tape[Cell]) -> None:
         *native.NO_IDS,
         0,
         *_addresses(whole),
+        cell.order,
     )
     arrays |= final
     if "gates" in arrays and set(cell.gates) <= set(cell.states):
@@ -70,6 +71,7 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], *, add: boo
         *native.NO_IDS,
         *_addresses(whole),
         int(add),
+        tape.cell.order,
     )
 
 
@@ -77,7 +79,7 @@ def _sizes(tape: Tape[Cell], B: int) -> tuple[int, ...]:
     """What every call begins with: cell, threads, T B I H P and the direction."""
     H = tape.params["W_hh"].shape[0] // len(tape.cell.gates)
     P = tape.params["W_hr"].shape[0] if "W_hr" in tape.params else 0
-    code = native.code(tape.cell.name, tape.x.dtype.name)
+    code = native.code(tape.cell.functions, tape.x.dtype.name)
     return code, tape.engine.threads, tape.T, B, tape.x.shape[2], H, P, int(tape.walk.reverse)
 
 
@@ -131,7 +133,7 @@ def _kept(tape: Tape[Cell]) -> Arrays:
 
 def _leaving(tape: Tape[Cell], state: str) -> Array:
     """The rows of a state that leave each step, ``[T, B, ...]``, to be written to."""
-    return tape.arrays[state][: tape.T] if tape.walk.reverse else tape.arrays[state][1:]
+    return tape.arrays[state][: tape.T] if tape.walk.reverse else tape.arrays[state][tape.cell.delay(state) :]
 
 
 def _addresses(*arrays: Array | None) -> list[int]:

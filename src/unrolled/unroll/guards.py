@@ -82,7 +82,7 @@ def given(where: str, params: Mapping[str, Array | None]) -> dict[str, Array]:
 
 
 def parameters(where: str, cell: Cell, params: Mapping[str, Array]) -> Sizes:
-    """Names, shapes and dtype of the parameters; gives the sizes ``G*H G H I R`` (and ``P``) that follow."""
+    """Names, shapes and dtype of the parameters; gives the sizes ``G*H G H I R k*R`` (and ``P``)."""
     required, optional = cell.parameter_names()
     for name in params:
         if name not in (offered := (*required, *optional)):
@@ -118,7 +118,7 @@ def _sizes(where: str, cell: Cell, params: Mapping[str, Array]) -> Sizes:
             raise ShapeError(
                 f"{where}: W_hr", "have P >= 1 rows", "0 rows", "Leave it out for no projection."
             )
-    return sizes
+    return sizes | {"k*R": cell.order * sizes["R"]}
 
 
 def batch(where: str, sizes: Sizes, x: Array, dtype: DType) -> Sizes:
@@ -126,7 +126,7 @@ def batch(where: str, sizes: Sizes, x: Array, dtype: DType) -> Sizes:
     letters = notation.axes("x")
     has_rank(f"{where}: x", x, letters)
     T, B = x.shape[:2]
-    sizes = sizes | {"T": T, "B": B, "T+1": T + 1}
+    sizes = sizes | {"T": T, "B": B, "T+1": T + 1, "T+k": T + sizes["k*R"] // sizes["R"]}
     fits(f"{where}: x", x, letters, sizes, dtype)
     return sizes
 
@@ -168,7 +168,7 @@ def states(
             raise OptionError(f"{where}: {argument}", rule, repr(name), fix)
     complete: dict[str, Array] = {}
     for state in cell.states:
-        letters, value = cell.axes(state)[1:], given.get(state)
+        letters, value = cell.initial_axes(state), given.get(state)
         if value is not None:
             fits(f"{where}: {called.format(state)}", value, letters, sizes, dtype)
         complete[state] = np.zeros(shape(letters, sizes), dtype) if value is None else value
@@ -242,7 +242,8 @@ def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:  # pyright: ignore
         rule, got = "be a whole number of at least 1", repr(threads)
         raise OptionError(f"{where}: threads", rule, got, "The calling thread is one of them.")
-    if name != "reference" and cells.CELLS.get(cell.name) is cell and native.supports(cell.name, dtype.name):
+    supported = cells.find(cell.name) is cell and native.supports(cell.functions, dtype.name)
+    if name != "reference" and supported:
         return Engine("native", threads, memory)
     reason = native.why_not() or f"{cell.name} has no compiled version for {dtype}"
     if name == "native":

@@ -21,7 +21,8 @@ class Factors(NamedTuple):
     are the sums of dxw and dhw.
 
     Shapes:
-        rows: g*H of the weights' rows; dxw, dhw: ``[T, B, g*H]``; x: ``[T, B, I]``; entering: ``[T, B, R]``.
+        rows: g*H of the weights' rows; dxw, dhw: ``[T, B, g*H]``; x: ``[T, B, I]``; entering:
+        ``[T, B, k*R]``.
     """
 
     rows: slice

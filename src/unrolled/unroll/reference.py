@@ -44,16 +44,22 @@ def forward(tape: Tape[Cell]) -> None:
             v["m"] = v["h"]
             v["h"] = v["m"] @ params["W_hr"].T
         for name in cell.states:
-            state[name][rows] = v[name]
+            state[name][rows] = _in_reach(v[name], v[f"{name}_prev"])
         _record(tape, t, rows, v)
     arrays |= {f"{name}_n": value for name, value in state.items()}
+
+
+def _in_reach(new: Array, before: Array) -> Array:
+    """What the next step is given of a state: the new one, and of those before it all but the oldest."""
+    return np.concatenate([new, before[:, : before.shape[1] - new.shape[1]]], axis=1)
 
 
 def halves(weights: Mapping[str, Array], x: Array, entering: Array, g: int) -> tuple[Array, Array]:
     """The two halves of the pre-activations of a stage of g gates.
 
     Shapes:
-        weights: as `Cell.by_stage` gives them; x ``[n, I]``; entering ``[n, R]``; gives xw, hw ``[n, g, H]``.
+        weights: as `Cell.by_stage` gives them; x ``[n, I]``; entering ``[n, k*R]``; gives xw and hw,
+        ``[n, g, H]`` each.
     """
     xw, hw = x @ weights["W_xh"].T, entering @ weights["W_hh"].T
     if "b_xh" in weights:
@@ -115,7 +121,8 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], *, add: boo
         for t in steps:
             rows = tape.rows(t)
             v = recall(tape, t, rows)
-            d = {name: carry[name][rows] for name in cell.states}
+            coming = {name: np.split(carry[name][rows], [v[name].shape[1]], axis=1) for name in cell.states}
+            d = {name: newest for name, (newest, _) in coming.items()}
             kept = {"dh_carry": d["h"], "dh": d["h"] + dh_out[t, rows]}
             d["h"] = kept["dh"]
             if "W_hr" in params:
@@ -131,7 +138,9 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], *, add: boo
             for name in kept.keys() & out.keys():
                 out[name][t, rows] = kept[name]
             for name in cell.states:
-                carry[name][rows] = tape.cleared(d[f"{name}_prev"], t, rows)
+                back, earlier = d[f"{name}_prev"], coming[name][1]  # what states before this step's get
+                back[:, : earlier.shape[1]] += earlier
+                carry[name][rows] = tape.cleared(back, t, rows)
         for gradient, rows_of_stage in zip(gradients, factors, strict=True):
             _add_products(gradient, *map(np.concatenate, zip(*rows_of_stage, strict=True)))
         if projected:

@@ -9,7 +9,7 @@ stretch is a whole number of the blocks in which those are summed anyway; so eve
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def forward(tape: Tape[Cell]) -> None:
     states = {name: tape.arrays[f"{name}_0"] for name in tape.cell.states}
     for part in cut(tape.walk.longest(tape.T), tape.marks.steps, tape.walk.reverse):
         tape.marks.states.append(states)
-        piece = _piece(tape, part, states, {"h": tape.h[part.start : part.stop + 1]})
+        piece = _piece(tape, part, states, {"h": tape.h[part.start : part.stop + tape.cell.order]})
         ENGINES[tape.engine.name].forward(piece)
         states = {name: piece.arrays[f"{name}_n"] for name in tape.cell.states}
     tape.arrays.update((f"{name}_n", value) for name, value in states.items())
@@ -60,10 +60,10 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], window: sli
     for number, part in reversed([*enumerate(parts)]):
         states = tape.marks.states[number]
         rows = part.stop - part.start
-        arrays = {name: value[: rows + (name in states)] for name, value in room.items()}
-        for name, value in states.items():
-            arrays[name][rows if tape.walk.reverse else 0] = value
+        arrays = {name: value[: rows + tape.cell.delay(name)] for name, value in room.items()}
         piece = _piece(tape, part, states, arrays)
+        for name, value in states.items():
+            piece.begin(name, value)
         engine.forward(piece)
         into = {name: out[name] for name in of_all & out.keys()}
         into |= {name: out[name][part] for name in {"dx"} & out.keys()}
@@ -76,19 +76,21 @@ def backward(tape: Tape[Cell], dh_out: Array, out: dict[str, Array], window: sli
             out[name][here.start - window.start : here.stop - window.start] = own
 
 
-def recall(tape: Tape[Cell], first: int, end: int, names: Iterable[str]) -> dict[str, Array]:
+def recall(tape: Tape[Cell], first: int, end: int, names: Sequence[str]) -> dict[str, Array]:
     """What steps first … end - 1 recorded, or would have in a whole run, whose stretches then run again.
 
     Shapes:
-        gives ``[end - first, B, ...]``, a state with a row more.
+        gives ``[end - first, B, ...]``, a state with a row more for each step that it is read back.
     """
     states, ahead = tape.cell.states, not tape.walk.reverse
-    if tape.marks is None:
-        return {name: tape.arrays[name][first : end + (name in states)] for name in names}
-    found = {name: np.zeros(_shape(tape, name, end - first), tape.x.dtype) for name in names}
-    for name in found.keys() & {*states}:
+    there = {"h"} if tape.marks else {*names}  # h is on every tape
+    found = {name: tape.arrays[name][first : end + tape.cell.delay(name)] for name in there & {*names}}
+    again = {name: np.zeros(_shape(tape, name, end - first), tape.x.dtype) for name in {*names} - there}
+    if not again or tape.marks is None:
+        return found
+    for name in again.keys() & {*states}:
         if (first == 0) if ahead else (end == tape.T):
-            found[name][0 if ahead else -1] = tape.arrays[f"{name}_0"]
+            again[name][0 if ahead else -1] = tape.arrays[f"{name}_0"]
     # The state that enters the first of the steps is what left the one before.
     to_begin, to_end = (max(0, first - 1), end) if ahead else (first, end + 1)
     parts = cut(tape.walk.longest(tape.T), tape.marks.steps, tape.walk.reverse)
@@ -96,15 +98,15 @@ def recall(tape: Tape[Cell], first: int, end: int, names: Iterable[str]) -> dict
         if max(to_begin, part.start) >= min(to_end, part.stop):
             continue
         steps = part.stop - part.start
-        room = {name: np.zeros(_shape(tape, name, steps), tape.x.dtype) for name in {"h", *found}}
+        room = {name: np.zeros(_shape(tape, name, steps), tape.x.dtype) for name in {"h", *again}}
         ENGINES[tape.engine.name].forward(_piece(tape, part, tape.marks.states[number], room))
-        for name, value in found.items():
+        for name, value in again.items():
             row = int(ahead and name in states)  # of a step that leaves a state, from the step
             a, b = (to_begin, to_end) if name in states else (first, end)
             a, b = max(a, part.start) + row, min(b, part.stop) + row
             if a < b:
                 value[a - first : b - first] = room[name][a - part.start : b - part.start]
-    return found
+    return found | again
 
 
 def _piece(tape: Tape[Cell], part: slice, states: dict[str, Array], arrays: dict[str, Array]) -> Tape[Cell]:
@@ -120,4 +122,4 @@ def _shape(tape: Tape[Cell], name: str, steps: int) -> tuple[int, ...]:
     """The shape of an array of so many steps."""
     G, H = len(tape.cell.gates), tape.params["W_hh"].shape[0] // len(tape.cell.gates)
     features = (tape.h.shape[2],) if name == "h" else (G, H) if name == "gates" else (H,)
-    return (steps + (name in tape.cell.states), tape.B, *features)
+    return (steps + tape.cell.delay(name), tape.B, *features)

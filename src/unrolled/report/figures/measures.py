@@ -95,14 +95,14 @@ def shares(parts: Parts) -> Array:
 
 def bounds(layer: LayerTrace, gate: str) -> tuple[float, float] | None:
     """The range of a gate's values; None where it has no end."""
-    if gate in SIGMOID.get(layer.cell.name, ()):
+    if gate in SIGMOID.get(layer.cell.functions, ()):
         return 0.0, 1.0
-    return (-1.0, 1.0) if gate in TANH.get(layer.cell.name, ()) else None
+    return (-1.0, 1.0) if gate in TANH.get(layer.cell.functions, ()) else None
 
 
 def bounded(layer: LayerTrace) -> bool:
     """Whether every unit's output lies between -1 and 1."""
-    return layer.cell.name not in ("rnn_relu", "rnn_identity") and "W_hr" not in layer.arrays
+    return layer.cell.functions not in ("rnn_relu", "rnn_identity") and "W_hr" not in layer.arrays
 
 
 def saturated(layer: LayerTrace) -> dict[str, float]:

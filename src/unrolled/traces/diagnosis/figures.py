@@ -172,7 +172,7 @@ def flat(layer: LayerTrace) -> list[Flat]:
     Raises:
         NotKeptError: the gates were not kept.
     """
-    there, name = real(layer), layer.cell.name
+    there, name = real(layer), layer.cell.functions
     tanh_edge = np.tanh(edge())
     sigmoid_edge = (1 + tanh_edge) / 2  # σ(2a) = (1 + tanh a) / 2, and the slopes have the same shape
     edges = dict.fromkeys(TANH.get(name, ()), (-tanh_edge, tanh_edge))
@@ -192,6 +192,6 @@ def still(layer: LayerTrace) -> list[int]:
         NotKeptError: ``h`` was not kept.
     """
     output = layer.output[real(layer)]
-    unbounded = layer.cell.name in ("rnn_relu", "rnn_identity") or "W_hr" in layer.arrays
+    unbounded = layer.cell.functions in ("rnn_relu", "rnn_identity") or "W_hr" in layer.arrays
     scale = float(np.abs(output).max(initial=0)) if unbounded else 1.0
     return [int(k) for k in np.flatnonzero(np.ptp(output, axis=0) <= limit("still") * scale)]

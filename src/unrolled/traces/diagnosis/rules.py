@@ -182,7 +182,7 @@ def dead(layer: LayerTrace, units: list[int], of: int) -> Finding | None:
     shown = ", ".join(map(str, units[:8])) + (", …" if len(units) > 8 else "")
     says = f"{len(units)} of {of} units never change over all that was read: {shown}. They carry nothing."
     cause = "updates so large that they pushed the units to where no gradient brings them back."
-    if layer.cell.name == "rnn_relu":
+    if layer.cell.functions == "rnn_relu":
         cause = "pre-activations below 0 at every step, where relu passes no gradient: nothing revives them."
     figures = (Figure("units that never change", share, "of the units", limit("dead"), "above"),)
     remedy = remedies.revive(layer, units)
