@@ -182,7 +182,7 @@ def test_half_a_teacher_tells_half(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.44 < told[1:].float().mean() < 0.58, "half, one of 50 by chance; 4 standard deviations of 1,170"
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, "hornn"])
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_a_network_without_memory_knows_the_token_before_and_what_it_attends_to(
     cell: str, attention: str
@@ -269,3 +269,21 @@ def test_one_to_many_learns_a_saying_for_each_vector(attention: str) -> None:
     assert trained(model, loss, 200) < 0.05, "chance is 1.8"
     said = greedy(model, model.start(x, regions), target[0], Ends(0, 9))
     assert [one.ids for one in said] == target[1:-1].T.tolist()
+
+
+def test_of_higher_order_a_step_at_a_time_is_the_whole() -> None:
+    """The vector starts all k states of every layer, and what is selected keeps them."""
+    torch.manual_seed(0)
+    recurrence = Recurrence("hornn", 2, 8, bidirectional=True, order=3)
+    model = EncoderDecoder(Tokens(7, 5), Tokens(6, 4), recurrence)
+    source, ids = torch.randint(7, (6, 4)), torch.randint(6, (5, 4))
+    expected, state = (
+        model(source, ids, lengths=[6, 2, 5, 3]).log_softmax(-1),
+        model.start(source, [6, 2, 5, 3]),
+    )
+    assert [layer[0].shape for layer in state.layers] == [(1, 4, 24)] * 2
+    rows = torch.tensor([2, 0, 1, 3])
+    state = model.select(state, rows)
+    for t, token in enumerate(ids[:, rows]):
+        log_p, state = model.step(token, state)
+        torch.testing.assert_close(log_p, expected[t, rows])

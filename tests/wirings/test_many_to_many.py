@@ -160,3 +160,12 @@ def test_a_state_cannot_come_from_the_future() -> None:
         model.go_on(torch.zeros(3, 1, 2), state)
     with pytest.raises(OptionError):
         model.stream()
+
+
+def test_a_token_model_of_higher_order_carries_all_its_states() -> None:
+    model = TokenModel(Sizes(7, "hornn", layers=2, hidden=6, embedding=5, order=3))
+    ids = torch.randint(7, (9, 2))
+    whole, _ = model(ids)
+    first, state = model(ids[:4])
+    assert [layer[0].shape for layer in state] == [(1, 2, 18)] * 2
+    torch.testing.assert_close(torch.cat([first, model(ids[4:], state)[0]]), whole)

@@ -12,7 +12,7 @@ from unrolled.errors import OptionError
 
 SCHEMA = 1
 
-LAYERS = "cell layers hidden"
+LAYERS = "cell order layers hidden"
 DROPOUTS = "dropout_input dropout_layers dropout_steps dropout_output init remember"
 HOW_LONG = "epochs budget"
 OPTIMISER = (
@@ -49,7 +49,8 @@ class Config(Struct, frozen=True, kw_only=True):
     valid: Annotated[Share, Meta(description="share of the data that chooses the best weights")] = 0.1
     test: Annotated[Share, Meta(description="share of the data that the result is judged on")] = 0.1
 
-    cell: Annotated[Literal["rnn", "lstm", "gru"], Meta(description="the recurrent cell")] = "gru"
+    cell: Annotated[Literal["rnn", "lstm", "gru", "hornn"], Meta(description="the recurrent cell")] = "gru"
+    order: Annotated[int, at_least(1, "of hornn: how many past states a step reads")] = 2
     layers: Annotated[int, at_least(1, "layers on top of each other")] = 1
     hidden: Annotated[int, at_least(1, "hidden units of a layer")] = 128
     dropout_input: Annotated[Share, Meta(description="share of the input's features set to 0")] = 0.0
@@ -125,6 +126,11 @@ class Config(Struct, frozen=True, kw_only=True):
         for title, names in cls.SECTIONS.items():
             yield title, [fields[name] for name in names.split()]
 
+    @property
+    def cell_in_words(self) -> str:
+        """The cell as a sentence names it."""
+        return f"HORNN of order {self.order}" if self.cell == "hornn" else self.cell.upper()
+
     def check(self) -> None:
         """Checks what no field can see alone; a task's config adds to it.
 
@@ -135,8 +141,12 @@ class Config(Struct, frozen=True, kw_only=True):
         if self.layers == 1 and self.dropout_layers:
             rule = "be 0 with one layer, which has none above it"
             raise at_odds("dropout_layers", rule, self.dropout_layers, "Use dropout_output, or --layers 2.")
-        if self.cell == "rnn" and self.remember:
-            raise at_odds("remember", "be 0 with rnn, which has no gates", self.remember, "Or --cell gru.")
+        if self.cell != "hornn" and self.order != self.fields()["order"].default:
+            rule, fix = f"be left out with {self.cell}, which reads one past state", "Or --cell hornn."
+            raise at_odds("order", rule, self.order, fix)
+        if self.cell in ("rnn", "hornn") and self.remember:
+            rule = f"be 0 with {self.cell}, which has no gates"
+            raise at_odds("remember", rule, self.remember, "Or --cell gru.")
         if self.remember == 1:
             raise at_odds("remember", "be 0 or at least 2", 1, "Leave it out for torch's own start.")
         if self.optimiser != "sgd" and self.momentum:

@@ -48,7 +48,7 @@ tags: [unrolled, {cell}, {about.tag}]
 
 # {name}
 
-{about.sentence.format(cell=cell.upper())}, trained with unrolled {__version__}.
+{about.sentence.format(cell=config.cell_in_words)}, trained with unrolled {__version__}.
 
 | | |
 | --- | --- |

@@ -279,7 +279,7 @@ class ExamplesTask(Task[M]):
     def memory(self, model: M) -> int:
         """Weights, gradients and optimiser; the tapes of a batch of the longest examples."""
         config = self.config
-        gates = {"rnn": 1, "lstm": 6, "gru": 5}[config.cell] + 3
+        gates = {"rnn": 1, "hornn": 1, "lstm": 6, "gru": 5}[config.cell] + 3
         source = self.parts["train"][self.READ]
         assert isinstance(source, Ragged)
         longest = np.sort(source.lengths)[-config.batch :]

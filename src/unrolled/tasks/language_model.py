@@ -269,7 +269,7 @@ def described(config: LanguageModelConfig, model: TokenModel) -> list[tuple[str,
     """What the model is, line by line."""
     layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
     return [
-        ("model", f"{config.cell.upper()}, {layers}, embedding {model.sizes.embedding}"),
+        ("model", f"{config.cell_in_words}, {layers}, embedding {model.sizes.embedding}"),
         ("parameters", f"{parameters(model):,}, the same at any length of text"),
     ]
 

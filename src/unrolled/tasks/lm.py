@@ -39,8 +39,9 @@ def model(config: LanguageModelConfig, vocabulary: int) -> TokenModel:
         OptionError: tied weights of unequal size.
     """
     sizes = Sizes(
-        vocabulary, config.cell, config.layers, config.hidden, config.embedding or config.hidden, config.tied
-    )
+        vocabulary, config.cell, config.layers, config.hidden,
+        config.embedding or config.hidden, config.tied, config.order,
+    )  # fmt: skip
     dropouts = Dropouts(
         config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
     )
@@ -140,7 +141,7 @@ def memory(config: LanguageModelConfig, model: TokenModel, steps: int) -> int:
 
     Units: bytes.
     """
-    gates = {"rnn": 1, "lstm": 6, "gru": 5}[config.cell]  # on the tape beside x: gates, saved, c, h
+    gates = {"rnn": 1, "hornn": 1, "lstm": 6, "gru": 5}[config.cell]  # beside x: gates, saved, c, h
     rows, size = steps * config.batch, 4
     tape = config.layers * rows * config.hidden * (gates + 3)
     logits = 3 * rows * model.sizes.vocabulary

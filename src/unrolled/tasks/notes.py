@@ -157,7 +157,7 @@ class Music(ExamplesTask[ManyToMany]):
     @classmethod
     def build(cls, config: NotesConfig, reader: Keyboard) -> ManyToMany:
         """A network over these keys, which at first says of each how often it sounds."""
-        recurrence = Recurrence(config.cell, config.layers, config.hidden)
+        recurrence = Recurrence(config.cell, config.layers, config.hidden, order=config.order)
         dropouts = Dropouts(
             config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
         )
@@ -186,7 +186,7 @@ class Music(ExamplesTask[ManyToMany]):
         layers = f"{config.layers} layer{'s' * (config.layers > 1)} of {config.hidden}"
         return [
             ("task", "music: which keys sound next"),
-            ("model", f"{config.cell.upper()}, {layers}, {kept.reader.keys} keys"),
+            ("model", f"{config.cell_in_words}, {layers}, {kept.reader.keys} keys"),
             ("parameters", f"{parameters(kept.model):,}, the same at any length"),
         ]
 

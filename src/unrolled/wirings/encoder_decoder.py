@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.wirings.inputs import Inputs, Tokens
 from unrolled.wirings.one_to_many import DecoderState, OneToMany
-from unrolled.wirings.stack import NO_DROPOUTS, Dropouts, Lengths, Recurrence, Stack, last
+from unrolled.wirings.stack import NO_DROPOUTS, Dropouts, Lengths, Recurrence, Stack
 
 
 class EncoderDecoder(torch.nn.Module):
@@ -157,4 +157,4 @@ class EncoderDecoder(torch.nn.Module):
         x = self.inputs.steps(source, generator)
         reset = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if self.memoryless else None
         h, state = self.encoder(x, lengths=lengths, reset=reset, generator=generator)
-        return last(state), None if self.decoder.attention is None else h
+        return self.encoder.last(state), None if self.decoder.attention is None else h

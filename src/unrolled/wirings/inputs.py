@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from unrolled.errors import OptionError, ShapeError
-from unrolled.wirings.stack import Lengths, Recurrence, Stack, last
+from unrolled.wirings.stack import Lengths, Recurrence, Stack
 
 
 class Inputs(torch.nn.Module):
@@ -231,5 +231,6 @@ class WordsAndCharacters(Inputs):
             raise ShapeError("WordsAndCharacters: characters", rule, list(batch.characters.shape), fix)
         letters = self.characters.steps(batch.characters, generator)
         _, state = self.spelling(letters, lengths=batch.lengths, generator=generator)
-        spelled = last(state).view(T, B, -1) if which is None else embedding(which, last(state))
+        spelled = self.spelling.last(state)
+        spelled = spelled.view(T, B, -1) if which is None else embedding(which, spelled)
         return torch.cat([self.words(batch.words, generator), spelled], -1)

@@ -108,7 +108,7 @@ class ManyToMany(torch.nn.Module):
 class Sizes:
     """What a `TokenModel` is built from.
 
-    Units: ``vocabulary`` in tokens; ``embedding`` and ``hidden`` in features.
+    Units: ``vocabulary`` in tokens; ``embedding`` and ``hidden`` in features; ``order`` as of `Recurrence`.
     """
 
     vocabulary: int
@@ -117,6 +117,7 @@ class Sizes:
     hidden: int = 256
     embedding: int = 256
     tied: bool = False
+    order: int = 2
 
 
 class TokenModel(torch.nn.Module):
@@ -144,7 +145,7 @@ class TokenModel(torch.nn.Module):
             )  # fmt: skip
         self.sizes, self.dropouts = sizes, dropouts
         self.embedding = torch.nn.Embedding(sizes.vocabulary, sizes.embedding)
-        recurrence = Recurrence(sizes.cell, sizes.layers, sizes.hidden)
+        recurrence = Recurrence(sizes.cell, sizes.layers, sizes.hidden, order=sizes.order)
         self.layers = Stack(self.embedding, recurrence, dropouts)
         self.head = torch.nn.Linear(sizes.hidden, sizes.vocabulary)
         if sizes.tied:

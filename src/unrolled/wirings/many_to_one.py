@@ -19,7 +19,6 @@ from unrolled.wirings.stack import (
     Stack,
     State,
     dropped,
-    last,
     real_steps,
 )
 from unrolled.wirings.streaming import ModelStream, SoFar
@@ -111,7 +110,7 @@ class ManyToOne(torch.nn.Module):
             self._check_one_way("go_on")
         x = self.inputs.steps(batch, generator)
         h, after = self.layers(x, state, lengths=lengths, reset=reset, generator=generator)
-        summary, so_far = self._summary(h, last(after), lengths, (state or [])[len(after) :])
+        summary, so_far = self._summary(h, self.layers.last(after), lengths, (state or [])[len(after) :])
         summary = dropped(summary, self.dropouts.output, self.training, generator)
         return self.head(summary), [*after, *so_far]
 

@@ -89,8 +89,9 @@ class OneToMany(torch.nn.Module):
         self.tokens, self.dropouts, self.memoryless = tokens, dropouts, memoryless
         self.layers = Stack(tokens.source, recurrence, dropouts)
         lowest: Any = self.layers[0]
-        self._states = len(cells.get(lowest.cell).states)
-        self.first = torch.nn.Linear(size, recurrence.layers * self._states * hidden)
+        cell = cells.get(lowest.cell)
+        self._sizes = [cell.delay(state) * hidden for state in cell.states]
+        self.first = torch.nn.Linear(size, recurrence.layers * sum(self._sizes))
         of = ATTENTIONS[attention]
         self.attention = of and of(hidden, size)
         self.joined = of and torch.nn.Linear(size + hidden, hidden, bias=False)
@@ -186,11 +187,10 @@ class OneToMany(torch.nn.Module):
             rule = "be there where there is attention" if regions is None else "be absent without attention"
             fix = "Give regions=[R, B, I]." if regions is None else "Build it with attention='dot'."
             raise OptionError("OneToMany: regions", rule, got, fix)
-        of, parts = self.layers.recurrence, self.first(x).split(self.layers.recurrence.hidden, 1)
-        layers = [
-            (torch.tanh(parts[k])[None], *(part[None] for part in parts[k + 1 : k + self._states]))
-            for k in range(0, of.layers * self._states, self._states)
-        ]
+        layers: list[tuple[Tensor, ...]] = []
+        for own in self.first(x)[None].split(sum(self._sizes), 2):
+            h, *further = own.split(self._sizes, 2)
+            layers.append((torch.tanh(h), *further))
         memory = self.attention.memory(regions, lengths) if self.attention and regions is not None else None
         return DecoderState(layers, memory, torch.arange(len(x), device=x.device))
 

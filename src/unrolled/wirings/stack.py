@@ -15,25 +15,26 @@ from unrolled import nn
 from unrolled.errors import DtypeError, OptionError
 
 State: TypeAlias = "list[tuple[Tensor, ...]] | None"
-"""The states of each layer, ``(h,)`` or ``(h, c)``, each ``[D, B, H]``; None: zeros."""
+"""The states of each layer, ``(h,)`` or ``(h, c)``, h ``[D, B, k*H]``, c ``[D, B, H]``; None: zeros."""
 
 Lengths: TypeAlias = "Tensor | NDArray[Any] | Sequence[int] | None"
 """Real steps of each sequence, ``[B]``, in any order; None: all are real."""
 
-CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU, "hornn": nn.HigherOrderRNN}
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
     """Which layers: so many of one cell, one above the other.
 
-    Units: ``hidden`` in features, of each direction.
+    Units: ``hidden`` in features, of each direction; ``order`` in states that a step of ``hornn`` reads.
     """
 
     cell: str = "gru"
     layers: int = 1
     hidden: int = 256
     bidirectional: bool = False
+    order: int = 2
 
     @property
     def size(self) -> int:
@@ -94,8 +95,9 @@ class Stack(torch.nn.ModuleList):
             raise OptionError("Stack: layers", "be at least 1", count, "Give at least one layer.")
         size = source if isinstance(source, int) else source.embedding_dim
         widths = [size, *[recurrence.size] * (count - 1)]
-        two = recurrence.bidirectional
-        super().__init__(CELLS[cell](width, recurrence.hidden, bidirectional=two) for width in widths)
+        options: dict[str, Any] = {"bidirectional": recurrence.bidirectional}
+        options |= {"order": recurrence.order} if cell == "hornn" else {}
+        super().__init__(CELLS[cell](width, recurrence.hidden, **options) for width in widths)
         self.recurrence, self.dropouts = recurrence, dropouts
         first: Any = self[0]
         # In a tuple, so that it is no module of its own: its parts have their names elsewhere.
@@ -116,7 +118,7 @@ class Stack(torch.nn.ModuleList):
             x: ``[T, B, I]``, or int64 ``[T, B]`` over an embedding; state: as this returns it; lengths:
             ``[B]``; reset: bool ``[T, B]``, where true, the states are cleared before the step. Gives
             ``[T, B, D*H]``, zero past a sequence's end, and for each layer ``(h,)`` or ``(h, c)``, each
-            ``[D, B, H]``.
+            ``[D, B, H]``; of order k h ``[D, B, k*H]``.
 
         Raises:
             DtypeError: ids where there is no embedding.
@@ -138,6 +140,15 @@ class Stack(torch.nn.ModuleList):
             x, left = self._run(layer if k else lowest, x, before, options, generator)
             after.append(left)
         return x, after
+
+    def last(self, state: list[tuple[Tensor, ...]]) -> Tensor:
+        """What the last layer's directions ended with, side by side, the first at each sequence's true end.
+
+        Shapes:
+            state: as `forward` gives it; gives ``[B, D*H]``.
+        """
+        newest = state[-1][0][:, :, : self.recurrence.hidden]
+        return newest.transpose(0, 1).flatten(1)
 
     def stream(self, batch: int = 1) -> list[Any]:
         """A stream of each layer, the first over tokens if these are; each reads what the one before gives.
@@ -196,15 +207,6 @@ def _mask(like: Tensor, shape: Sequence[int], p: float, generator: torch.Generat
     """Zeros with probability p, else 1 / (1 - p)."""
     kept = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device) >= p
     return kept.to(like.dtype) / (1 - p)
-
-
-def last(state: list[tuple[Tensor, ...]]) -> Tensor:
-    """What the last layer's directions ended with, side by side: the first one's at each sequence's true end.
-
-    Shapes:
-        state: as `Stack.forward` gives it; gives ``[B, D*H]``.
-    """
-    return state[-1][0].transpose(0, 1).flatten(1)
 
 
 def real_steps(lengths: Lengths, steps: int, like: Tensor) -> Tensor | None:

@@ -41,7 +41,7 @@ def _network(config: ClassifyConfig, reader: Reader) -> ManyToOne:
     else:
         assert isinstance(reader, SensorReader)
         inputs = Features(len(reader.mean), reader.mean, reader.scale, reader.missing)
-    layers = Recurrence(config.cell, config.layers, config.hidden, config.bidirectional)
+    layers = Recurrence(config.cell, config.layers, config.hidden, config.bidirectional, config.order)
     dropouts = Dropouts(
         config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
     )

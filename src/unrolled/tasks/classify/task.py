@@ -262,7 +262,7 @@ def _model(config: ClassifyConfig, reader: Reader, model: ManyToOne) -> list[tup
     ways = " in both directions" if config.bidirectional else ""
     of = {"last": "the last state", "attention": "attention over all steps"}
     read = of.get(config.read, f"the {config.read} of all steps")
-    lines = [("model", f"{config.cell.upper()}, {layers}{ways}, reads out {read}")]
+    lines = [("model", f"{config.cell_in_words}, {layers}{ways}, reads out {read}")]
     if isinstance(reader, TextReader):
         size = f"{reader.tokenizer.size:,} different {reader.unit}s, embedding {config.embedding}"
         lines.append(("tokens", size))

@@ -108,7 +108,7 @@ class Forecasting(ExamplesTask[Forecaster]):
             context=config.context,
             readout=config.readout,
         )
-        recurrence = Recurrence(config.cell, config.layers, config.hidden, config.bidirectional)
+        recurrence = Recurrence(config.cell, config.layers, config.hidden, config.bidirectional, config.order)
         dropouts = Dropouts(
             config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
         )
@@ -272,6 +272,6 @@ def _model(config: ForecastConfig, model: Forecaster, reader: Reader) -> list[tu
     what = "ratios" if reader.log else "differences"
     return [
         ("reads", f"the last {reader.history} steps, {what} to {looks} before"),
-        ("model", f"{config.cell.upper()}, {layers}{members}"),
+        ("model", f"{config.cell_in_words}, {layers}{members}"),
         ("parameters", f"{parameters(model):,}, the same for any number of series"),
     ]

@@ -42,9 +42,9 @@ def network(config: TagConfig, reader: Reader) -> ManyToMany:
         inputs = Tokens(len(reader.vocabulary) + 1, config.embedding, UNKNOWN, config.word_dropout)
         if reader.characters:
             letters = Tokens(len(reader.characters) + 1, config.character_embedding)
-            spelling = Recurrence(config.cell, 1, config.character_hidden, bidirectional=True)
+            spelling = Recurrence(config.cell, 1, config.character_hidden, True, config.order)
             inputs = WordsAndCharacters(inputs, letters, spelling)
-    recurrence = Recurrence(config.cell, config.layers, config.hidden, reader.bidirectional)
+    recurrence = Recurrence(config.cell, config.layers, config.hidden, reader.bidirectional, config.order)
     dropouts = Dropouts(
         config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output
     )

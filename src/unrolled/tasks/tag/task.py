@@ -280,6 +280,6 @@ def _described(config: TagConfig, reader: Reader, model: ManyToMany) -> list[tup
     return [
         ("labels", f"{len(reader.labels)}: {listed(map(str, reader.labels))}"),
         ("reads", reads),
-        ("model", f"{config.cell.upper()}, {layers}, {directions}"),
+        ("model", f"{config.cell_in_words}, {layers}, {directions}"),
         ("parameters", f"{parameters(model):,}, the same at any length"),
     ]

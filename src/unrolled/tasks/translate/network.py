@@ -32,7 +32,7 @@ def build(config: TranslateConfig, reader: Pair) -> EncoderDecoder:
     return EncoderDecoder(
         Tokens(reader.source.size, size),
         Tokens(reader.target.size, size),
-        Recurrence(config.cell, config.layers, config.hidden, config.bidirectional),
+        Recurrence(config.cell, config.layers, config.hidden, config.bidirectional, config.order),
         config.attention,
         Dropouts(config.dropout_input, config.dropout_layers, config.dropout_steps, config.dropout_output),
         config.tied,

@@ -329,6 +329,6 @@ def _described(config: TranslateConfig, reader: Pair, model: EncoderDecoder) -> 
     shared = ", of both sides together" if reader.shared else ""
     return [
         ("tokens", f"{' and '.join(kinds)}: {reader.source.size:,} and {reader.target.size:,}{shared}"),
-        ("model", f"{config.cell.upper()}, {layers}, encoder in {both}, attention {config.attention}"),
+        ("model", f"{config.cell_in_words}, {layers}, encoder in {both}, attention {config.attention}"),
         ("parameters", f"{parameters(model):,}, the same at any length of text"),
     ]
