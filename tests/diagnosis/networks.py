@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -66,17 +67,36 @@ def ids(seed: int = 0, steps: int = T) -> Tensor:
 
 
 def traced_model(model: TokenModel, text: Tensor | None = None) -> Trace:
-    """A language model over tokens."""
+    """A language model over tokens, as one that was trained by ``unrolled train``."""
     text = ids() if text is None else text
-    return unrolled.trace(model, text[:-1], loss=lambda out: cross_entropy(out[0], text[1:]))
+    return of_lm(unrolled.trace(model, text[:-1], loss=lambda out: cross_entropy(out[0], text[1:])))
 
 
-def in_python(remedy: Remedy, model: torch.nn.Module) -> Any:
-    """Runs a remedy's Python; gives the layer that it made or changed."""
-    space: dict[str, Any] = {"model": model, "unrolled": unrolled}
+def of_lm(trace: Trace) -> Trace:
+    """The same trace, its model as one that was trained by ``unrolled train``."""
+    trace.facts["training"] = {"task": "lm", "sources": []}
+    return trace
+
+
+def in_python(remedy: Remedy, model: torch.nn.Module, **more: Any) -> dict[str, Any]:
+    """Runs a remedy's Python; gives what it defined, ``layer`` the one that it made or changed."""
+    space: dict[str, Any] = {"model": model, "unrolled": unrolled, **more}
     torch.manual_seed(5)
     exec(remedy.python, space)
-    return space["layer"]
+    return space
+
+
+def by_python(remedy: Remedy, config: LanguageModelConfig) -> LanguageModelConfig:
+    """The config that the same training has with the fields that a remedy's Python gives."""
+    asked: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def train(*words: str, **fields: Any) -> None:
+        asked.append((words, fields))
+
+    exec(remedy.python, {"unrolled": SimpleNamespace(train=train)})
+    [(words, fields)] = asked
+    assert words == ("lm", "TEXT")
+    return override(config, fields)
 
 
 def by_command(remedy: Remedy, config: LanguageModelConfig) -> LanguageModelConfig:

@@ -10,18 +10,21 @@ from tests.diagnosis.networks import (
     H,
     T,
     by_command,
+    by_python,
     echo,
     in_python,
     layer,
     learned,
     model_of,
     noise,
+    of_lm,
     only,
     traced,
     traced_model,
 )
 from tests.diagnosis.test_rules import orthogonal, remembering, scaled
 from unrolled.config import LanguageModelConfig, override
+from unrolled.losses import cross_entropy
 from unrolled.traces import Trace
 from unrolled.traces.diagnosis import Clipping, Diagnosis, Finding, Remedy
 from unrolled.traces.diagnosis.figures import signal
@@ -46,7 +49,7 @@ def figure(about: dict[str, Any], name: str) -> float:
 def test_vanishing_in_python(kind: str, seed: int):
     made = layer(kind, seed)
     before = unrolled.diagnose(traced(made), distance=50)
-    changed = in_python(remedy_of(only(before, "vanishing")), made)
+    changed = in_python(remedy_of(only(before, "vanishing")), made)["layer"]
     after = unrolled.diagnose(traced(changed), distance=50)
     assert figure(before.layers["l0"], "reach") < 25
     assert figure(before.layers["l0"], "half_life") < 3
@@ -64,6 +67,17 @@ def test_vanishing_by_command(cell: Any, seed: int):
     after = unrolled.diagnose(traced_model(model_of(config)), distance=50)
     assert figure(after.layers["l0"], "half_life") > 3 * figure(before.layers["l0"], "half_life")
     assert not after.named("vanishing")
+
+
+def test_a_layer_without_gates_is_replaced_by_one_of_its_form():
+    """The Python of a module of one's own says all that its constructor takes of the old layer."""
+    model = torch.nn.Sequential(layer("tanh", 0, num_layers=2, bidirectional=True))
+    remedy = unrolled.diagnose(traced(model), distance=50).named("vanishing")[0].remedies[0]
+    assert remedy.command == "", "nobody trained it by a command"
+    assert "in the place of model.0" in remedy.python
+    made = in_python(remedy, model)["layer"]
+    assert made(noise())[0].shape == model(noise())[0].shape
+    assert not unrolled.diagnose(traced(torch.nn.Sequential(made)), distance=50).named("vanishing")
 
 
 @pytest.mark.parametrize("direction", ["", ".reverse"])
@@ -112,6 +126,21 @@ def test_exploding_by_command(cell: Any, init: float):
     assert most_left(after) <= 1 < 100 < most_left(before)
     assert config.clip == 1
     assert not unrolled.diagnose(after).named("exploding")
+
+
+def test_numbers_that_are_none_any_more_come_back():
+    """Weights so large that states overflow are scaled; weights that are NaN are drawn anew."""
+    overflowing, lost = orthogonal("relu", 0, 1e3), layer("gru", 0)
+    with torch.no_grad():
+        lost.weight_hh_l0[3, 4] = torch.nan
+    for made, words in ((overflowing, "mul_"), (lost, "uniform_")):
+        found = only(unrolled.diagnose(traced(made)), "exploding")
+        assert "NaN or infinity" in found.says
+        assert words in remedy_of(found).python
+        in_python(remedy_of(found), made)
+        after = traced(made)
+        assert not unrolled.diagnose(after).named("exploding")
+        assert most_left(after) <= 1 + 1e-6
 
 
 # ----------------------------------------------------------------------------------- saturated, dead
@@ -176,19 +205,43 @@ def clipping(config: LanguageModelConfig) -> Clipping:
     return Clipping.of([learned(config, 60).position.since_row.means()])
 
 
-def test_always_clipped():
+@pytest.mark.parametrize("apply", [by_command, by_python])
+def test_always_clipped(apply: Any):
     config = LanguageModelConfig(hidden=16, batch=8, length=32, clip=0.01, memoryless=False)
     before = clipping(config)
-    trace = traced(layer("gru", 0))
+    trace = of_lm(traced(layer("gru", 0)))
     remedy = remedy_of(only(unrolled.diagnose(trace, clipped=before), "clipped"))
-    after = clipping(by_command(remedy, config))
+    after = clipping(apply(remedy, config))
     assert before.share == 1
     assert after.share < 0.1
-    assert f"clip={by_command(remedy, config).clip:.3g})" in remedy.python
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru"])
-def test_a_memory_that_is_not_used(cell: Any):
+def test_always_clipped_in_a_loop_of_ones_own():
+    """A module of one's own, its gradient clipped between backward and the update, as the remedy says."""
+    made, x = layer("gru", 0), noise()
+    optimiser = torch.optim.SGD(made.parameters(), 1e-3)
+
+    def updates(clip: Any) -> Clipping:
+        rows: list[dict[str, float]] = []
+        for _ in range(40):
+            optimiser.zero_grad()
+            made(x)[0].square().sum().backward()
+            norm = torch.stack([p.grad.norm() for p in made.parameters() if p.grad is not None]).norm()
+            clip()
+            after = torch.stack([p.grad.norm() for p in made.parameters() if p.grad is not None]).norm()
+            rows.append({"clipped": float(after < norm * (1 - 1e-4)), "gradient_norm": float(norm)})
+            optimiser.step()
+        return Clipping.of(rows)
+
+    before = updates(lambda: torch.nn.utils.clip_grad_norm_(made.parameters(), 1e-3))
+    remedy = remedy_of(only(unrolled.diagnose(traced(made), clipped=before), "clipped"))
+    assert remedy.command == ""
+    assert before.share == 1
+    assert updates(lambda: in_python(remedy, made)).share < 0.1
+
+
+@pytest.mark.parametrize(("cell", "apply"), [("rnn", by_command), ("gru", by_python)])
+def test_a_memory_that_is_not_used(cell: Any, apply: Any):
     """Tokens that repeat the third last: windows of one step from zero cannot learn it, longer ones do."""
     text = torch.from_numpy(echo(800, seed=9).astype("int64")).view(2, 400).T.contiguous()
 
@@ -199,11 +252,35 @@ def test_a_memory_that_is_not_used(cell: Any):
 
     config = LanguageModelConfig(cell=cell, hidden=32, batch=512, length=1, carry=False, memoryless=False)
     loss_before, before = judged(config)
-    config = by_command(remedy_of(only(before, "memory unused")), config)
+    config = apply(remedy_of(only(before, "memory unused")), config)
     config = override(config, {"batch": str(512 // config.length)})  # of as many tokens an update
     loss_after, after = judged(config)
     assert not after.named("memory unused")
     assert loss_after < 0.7 * loss_before
+
+
+def test_a_memory_that_had_too_little_training():
+    """A task that reads whole sequences: there is no window to lengthen, so it is to train for longer."""
+    trace = traced(layer("gru", 0))
+    fields = {"epochs": 5.0, "budget": 0.0, "learning_rate": 0.002}
+    memory = {"loss": 1.0, "without": 1.005, "where": "on what was held out", "unit": "nats an example"}
+    told = {"task": "classify", "sources": ["a.csv"], "fields": fields, "memory": memory}
+    trace.facts["training"] = told
+    found = only(unrolled.diagnose(trace), "memory unused")
+    assert "On what was held out" in found.says
+    assert remedy_of(found).command == "unrolled train classify a.csv --epochs 10"
+    assert remedy_of(found).python == 'unrolled.train("classify", "a.csv", epochs=10)'
+
+    def gain(epochs: int) -> float:
+        config = LanguageModelConfig(hidden=32, batch=64, length=16, memoryless=False)
+        model = learned(config, 10 * epochs).model
+        text = torch.from_numpy(echo(800, seed=9).astype("int64")).view(2, 400).T.contiguous()
+        reset = torch.ones(399, 2, dtype=torch.bool)
+        with torch.no_grad():
+            both = [cross_entropy(model(text[:-1], reset=each)[0], text[1:]) for each in (reset, None)]
+        return float(both[0] - both[1])
+
+    assert gain(20) > gain(10) + 0.01
 
 
 def run_trace(model: Any, text: torch.Tensor) -> Trace:
@@ -222,14 +299,17 @@ def test_a_short_window_cuts_off_about_as_much_as_it_says(kind: str):
     """The gradient of a loss through the window alone, beside the whole, by torch's autograd."""
     made = remembering(kind, 0, 40)
     x = noise(2, 200)
-    before = unrolled.diagnose(traced(made, x), window=8)
+    before = unrolled.diagnose(of_lm(traced(made, x)), window=8)
     remedy = remedy_of(only(before, "short window"))
     window = by_command(remedy, LanguageModelConfig(length=8)).length
+    assert by_python(remedy, LanguageModelConfig(length=8)).length == window
     after = unrolled.diagnose(traced(made, x), window=window)
     assert not after.named("short window")
     cut_off = {steps: missing(made, x, steps) for steps in (8, window)}
     assert cut_off[window] < 0.1 < cut_off[8]
-    assert f"length={window}" in remedy.python
+    own = remedy_of(only(unrolled.diagnose(traced(made, x), window=8), "short window"))
+    windows = in_python(own, made, x=x)["windows"]
+    assert {len(part) for part in windows[:-1]} == {window}, "a loop of one's own cuts its input so"
 
 
 def missing(made: Any, x: torch.Tensor, window: int) -> float:
@@ -241,7 +321,7 @@ def missing(made: Any, x: torch.Tensor, window: int) -> float:
 
 
 def test_a_window_shorter_than_the_distance():
-    trace = traced(layer("gru", 0))
+    trace = of_lm(traced(layer("gru", 0)))
     remedy = remedy_of(only(unrolled.diagnose(trace, window=20, distance=30), "short window"))
     window = by_command(remedy, LanguageModelConfig(length=20)).length
     assert window == 64

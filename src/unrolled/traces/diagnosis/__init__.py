@@ -4,6 +4,7 @@
     figures.py     what is measured on a layer: signal, flat gates, silent units
     rules.py       from figures to findings
     remedies.py    changes to try
+    training.py    the training to begin anew with them
     finding.py     what a diagnosis is made of, and how it is said
 
 `unrolled.diagnose` is this and, with torch, takes a model to run without its memory. ``docs/diagnosis.md``
@@ -22,8 +23,9 @@ from unrolled.traces import Trace
 from unrolled.traces.diagnosis import rules
 from unrolled.traces.diagnosis.figures import Signal, flat, real, signal, still
 from unrolled.traces.diagnosis.finding import Diagnosis, Figure, Finding, Remedy, finite
-from unrolled.traces.diagnosis.rules import Clipping, Task
+from unrolled.traces.diagnosis.rules import Clipping, Memory, Task
 from unrolled.traces.diagnosis.thresholds import THRESHOLDS, Threshold, limit
+from unrolled.traces.diagnosis.training import Training
 from unrolled.traces.layer import LayerTrace
 
 ORDER = {"severe": 0, "warning": 1, "fine": 2}
@@ -39,6 +41,8 @@ def diagnose(
 ) -> Diagnosis:
     """What a trace says of its network: see `unrolled.diagnose`.
 
+    What is not given is taken from the trace's facts, where they tell of a training.
+
     Shapes:
         memoryless: the loss of a token without memory, or the losses of all, ``[T, B]``.
 
@@ -48,16 +52,18 @@ def diagnose(
     for name, steps in (("window", window), ("distance", distance)):
         if steps is not None and steps < 1:
             raise OptionError(f"diagnose: {name}", "be at least 1", steps, "Leave it out if unknown.")
-    task, findings, untold = Task(window, distance), list[Finding](), list[str]()
+    window = window or trace.facts.get("window") or None
+    task = Task(window, distance, Training.of(trace.facts))
+    findings, untold = list[Finding](), list[str]()
     layers: dict[str, dict[str, Any]] = {}
     signals: list[tuple[LayerTrace, Signal]] = []
     for layer in trace.layers:
-        broken = rules.not_finite(layer)
+        broken = rules.not_finite(layer, task)
         if broken:
             findings.append(broken)
             layers[layer.name] = {"finite": False}
             continue
-        about, own, missing = _of_layer(layer)
+        about, own, missing = _of_layer(layer, task)
         layers[layer.name] = about
         findings += own
         untold += missing
@@ -67,7 +73,7 @@ def diagnose(
             untold.append(f"How far the signal of {layer.name} reaches: {error}")
         else:
             about |= _of_signal(signals[-1][1])
-    findings += _through_time(signals, task, untold)
+    findings += _through_time(trace, signals, task, untold)
     findings += _of_training(trace, task, clipped, memoryless, untold)
     found = sorted(findings, key=lambda finding: ORDER[finding.severity])
     return Diagnosis(tuple(found) or (_healthy(layers),), tuple(untold), layers)
@@ -97,7 +103,7 @@ def _of_signal(signal: Signal) -> dict[str, Any]:
     return {"half_life": finite(signal.half_life), "reach": finite(signal.reach), "signal": left}
 
 
-def _of_layer(layer: LayerTrace) -> tuple[dict[str, Any], list[Finding], list[str]]:
+def _of_layer(layer: LayerTrace, task: Task) -> tuple[dict[str, Any], list[Finding], list[str]]:
     """Gates and units of a layer: figures, findings, what could not be had."""
     about: dict[str, Any] = {}
     found: list[Finding | None] = []
@@ -105,7 +111,7 @@ def _of_layer(layer: LayerTrace) -> tuple[dict[str, Any], list[Finding], list[st
     try:
         gates = flat(layer)
         about["saturated"] = {gate.gate: gate.harmful for gate in gates}
-        found.append(rules.saturated(layer, gates))
+        found.append(rules.saturated(layer, gates, task))
     except NotKeptError as error:
         untold.append(f"Saturated gates of {layer.name}: {error}")
     try:
@@ -113,7 +119,7 @@ def _of_layer(layer: LayerTrace) -> tuple[dict[str, Any], list[Finding], list[st
         about["dead"] = len(units)
         seen = int(real(layer).sum())
         if seen >= limit("seen"):
-            found.append(rules.dead(layer, units, of))
+            found.append(rules.dead(layer, units, of, task))
         else:
             untold.append(
                 f"Dead units of {layer.name}: {seen} values of each are too few; "
@@ -124,15 +130,18 @@ def _of_layer(layer: LayerTrace) -> tuple[dict[str, Any], list[Finding], list[st
     return about, [finding for finding in found if finding], untold
 
 
-def _through_time(signals: list[tuple[LayerTrace, Signal]], task: Task, untold: list[str]) -> list[Finding]:
+def _through_time(
+    trace: Trace, signals: list[tuple[LayerTrace, Signal]], task: Task, untold: list[str]
+) -> list[Finding]:
     """Exploding in any layer; vanishing and cut off in the layer of each direction that reaches farthest."""
-    findings = [rules.exploding(layer, signal) for layer, signal in signals if signal.seen]
+    findings = [rules.exploding(layer, signal, task) for layer, signal in signals if signal.seen]
     for reverse in (False, True):
         of_direction = [pair for pair in signals if pair[0].reverse == reverse]
         if not of_direction:
             continue
         layer, signal = max(of_direction, key=lambda pair: (pair[1].reach, pair[1].half_life))
-        findings.append(rules.vanishing(layer, signal, task))
+        module = [other for other in trace.layers if (other.module, other.call) == (layer.module, layer.call)]
+        findings.append(rules.vanishing(layer, signal, task, module))
         findings.append(rules.short_window(layer, signal, task))
         needed = max(task.distance or 0, (task.window or 1) - 1)
         if signal.seen < needed and signal.reach == float("inf"):
@@ -140,7 +149,7 @@ def _through_time(signals: list[tuple[LayerTrace, Signal]], task: Task, untold: 
                 f"Whether the signal of {layer.name} reaches {needed} steps: the trace shows {signal.seen}. "
                 "Trace a longer input."
             )
-    if task.window is None:
+    if task.window is None and not task.training.task:  # ours say it, or go back through whole sequences
         untold.append("Whether the window of training is long enough: say window=….")
     return [finding for finding in findings if finding]
 
@@ -152,8 +161,11 @@ def _of_training(
     memoryless: float | Array | None,
     untold: list[str],
 ) -> list[Finding]:
-    """What the trace alone cannot know."""
+    """What the arrays alone cannot know: what was given, else what the facts tell of the training."""
     found: list[Finding | None] = []
+    told = trace.facts.get("training") or {}
+    if clipped is None and "clipped" in told:
+        clipped = Clipping(**told["clipped"])
     if clipped is None:
         untold.append("Whether the gradient is always clipped: say clipped=…, the share of updates.")
     else:
@@ -161,16 +173,18 @@ def _of_training(
         if not 0 <= clipping.share <= 1:
             fix = "Give the share of updates that were clipped."
             raise OptionError("diagnose: clipped", "be a share from 0 to 1", clipping.share, fix)
-        found.append(rules.clipped(clipping))
-    if memoryless is None:
+        found.append(rules.clipped(clipping, task))
+    if memoryless is None and "memory" in told:
+        found.append(rules.memory_unused(Memory(**told["memory"]), task))
+    elif memoryless is None:
         untold.append(
             "Whether the memory is used: say memoryless=…, a model of a run or its loss without memory."
         )
     elif isinstance(memoryless, np.ndarray) and "loss_t" in trace:
         found.append(_memory(trace, memoryless, task, untold))
     elif trace.facts["loss"] is not None:
-        without = float(np.mean(memoryless))
-        found.append(rules.memory_unused(trace.facts["loss"], without, 0.0, task.window or 1))
+        memory = Memory(trace.facts["loss"], float(np.mean(memoryless)))
+        found.append(rules.memory_unused(memory, task))
     else:
         untold.append("Whether the memory is used: the trace has no loss.")
     return [finding for finding in found if finding]
@@ -189,7 +203,8 @@ def _memory(trace: Trace, memoryless: Array, task: Task, untold: list[str]) -> F
         return None
     differences = memoryless - loss_t
     error = float(differences.std(ddof=1) / np.sqrt(differences.size))
-    return rules.memory_unused(float(loss_t.mean()), float(memoryless.mean()), error, task.window or 1)
+    memory = Memory(float(loss_t.mean()), float(memoryless.mean()), error)
+    return rules.memory_unused(memory, task)
 
 
 def _healthy(layers: dict[str, dict[str, Any]]) -> Finding:
@@ -210,8 +225,10 @@ __all__ = [
     "Diagnosis",
     "Figure",
     "Finding",
+    "Memory",
     "Remedy",
     "Threshold",
+    "Training",
     "diagnose",
     "figures",
 ]

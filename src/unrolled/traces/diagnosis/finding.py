@@ -41,8 +41,9 @@ class Remedy:
 
     Attributes:
         words: what it is.
-        command: the training that begins with it, of a language model.
-        python: the same change in Python; ``model`` and ``unrolled`` are there, ``layer`` it defines.
+        command: the training that begins with it; empty for a module that ``unrolled train`` did not make.
+        python: the same change in Python; ``model`` and ``unrolled`` are there, and where the input is to be
+            cut, ``x``; ``layer`` it defines.
         moves: which figure moves, and where to.
     """
 
@@ -80,7 +81,7 @@ class Finding:
             lines += _text(f"Likely cause: {self.cause}")
         for remedy in self.remedies:
             lines += _text(f"To try: {remedy.words} Then {remedy.moves}.")
-            lines += [f"    {remedy.command}", indent(remedy.python, "    ")]
+            lines += [indent(text, "    ") for text in (remedy.command, remedy.python) if text]
         return "\n".join(lines)
 
 

@@ -1,9 +1,13 @@
-"""Changes to try. Each is tested: it is applied to a network that has the illness, and the figure moves."""
+"""Changes to try. Each is tested: it is applied to a network that has the illness, and the figure moves.
+
+Of a model that ``unrolled train`` made, the command begins its training anew, on its data and with its other
+fields. A module of one's own has no command: there the Python says what to change in its layer, or around it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -11,33 +15,43 @@ from unrolled.errors import NotKeptError
 from unrolled.traces import through_time
 from unrolled.traces.diagnosis.figures import KEEPS, edge
 from unrolled.traces.diagnosis.finding import Remedy, number
+from unrolled.traces.diagnosis.training import Training, Value
 from unrolled.traces.layer import LayerTrace
 
 CALM = 0.5
 """How far 9 in 10 pre-activations are to lie from 0, as a share of where the function becomes flat."""
 
+GENTLE = 2e-3
+"""A learning rate that seldom pushes units to where they stay, for lack of a smaller one."""
 
-def remember(layer: LayerTrace, steps: int) -> Remedy:
-    """Gates that begin by keeping their state."""
-    moves = "half-life and reach become longer"
+
+def remember(layer: LayerTrace, steps: int, training: Training, module: Sequence[LayerTrace]) -> Remedy:
+    """Gates that begin by keeping their state.
+
+    Args:
+        module: all layers and directions of the layer's module.
+    """
+    steps, moves = max(2, steps), "half-life and reach become longer"
+    set_up = f"unrolled.nn.remember(layer, {steps})"
     if layer.cell.name in KEEPS:
         words = f"begin with gates that keep their state for up to {steps} steps."
-        command = f"unrolled train lm TEXT --remember {steps}"
-        return Remedy(words, command, f"{found(layer)}\nunrolled.nn.remember(layer, {steps})", moves)
+        return Remedy(words, training.command(remember=steps), f"{found(layer)}\n{set_up}", moves)
     words = f"put a GRU in its place, whose gates begin by keeping their state for up to {steps} steps."
-    command = f"unrolled train lm TEXT --cell gru --remember {steps}"
-    python = f"layer = unrolled.nn.GRU({layer.I}, {layer.H})\nunrolled.nn.remember(layer, {steps})"
-    return Remedy(words, command, python, moves)
+    python = training.python(cell="gru", remember=steps) or f"{_gru(module)}\n{set_up}"
+    return Remedy(words, training.command(cell="gru", remember=steps), python, moves)
 
 
-def shorten(layer: LayerTrace) -> Remedy:
+def shorten(layer: LayerTrace, training: Training) -> Remedy:
     """Recurrent weights that lengthen nothing."""
     norm = through_time.norm(layer.W_hh.T) if "W_hh" in layer.arrays else np.inf
-    command = f"unrolled train lm TEXT --init {_usual(layer)} --clip 1"
+    command = training.command(init=_usual(layer), clip=1)
     moves = "the most that is left at any distance becomes less"
     if not np.isfinite(norm):  # weights that are no numbers, or are not there, cannot be scaled
-        python = f'unrolled.train("lm", "TEXT", init={_usual(layer)}, clip=1.0)'
-        return Remedy("begin with smaller weights.", command, python, moves)
+        usual = number(_usual(layer))
+        python = (
+            f"{found(layer)}\nfor weight in layer.parameters():\n    weight.data.uniform_(-{usual}, {usual})"
+        )
+        return Remedy("begin anew, with smaller weights.", command, python, moves)
     scale = min(1.0, 1 / norm)
     words = (
         f"begin with smaller weights; or scale W_hh by {number(scale)}, so that it lengthens nothing. "
@@ -47,7 +61,7 @@ def shorten(layer: LayerTrace) -> Remedy:
     return Remedy(words, command, python, moves)
 
 
-def calm(layer: LayerTrace) -> Remedy:
+def calm(layer: LayerTrace, training: Training) -> Remedy:
     """Weights small enough that gates are where they have a slope."""
     try:
         size = float(np.quantile(np.abs(sum(layer.preactivations())), 0.9))
@@ -62,11 +76,11 @@ def calm(layer: LayerTrace) -> Remedy:
         f"{found(layer)}\nfor name, weight in layer.named_parameters():\n"
         f'    if name.endswith("_l{layer.number}{_suffix(layer)}"):\n        weight.data.mul_({scale:.4g})'
     )
-    command = f"unrolled train lm TEXT --init {_usual(layer)}"
+    command = training.command(init=_usual(layer))
     return Remedy(words, command, python, "the share of saturated values becomes less")
 
 
-def revive(layer: LayerTrace, units: Sequence[int]) -> Remedy:
+def revive(layer: LayerTrace, units: Sequence[int], training: Training) -> Remedy:
     """New weights for units that are silent."""
     gates = len(layer.cell.gates)
     rows = [gate * layer.H + unit for gate in range(gates) for unit in units]
@@ -78,23 +92,41 @@ def revive(layer: LayerTrace, units: Sequence[int]) -> Remedy:
         f"        weight.data[rows] = fresh * {1 / sqrt(layer.H):.4g}"
     )
     words = "train again at a gentler rate; or draw the silent units' weights anew and train on."
-    command = "unrolled train lm TEXT --learning-rate 0.002 --clip 1"
-    return Remedy(words, command, python, "fewer units are silent")
+    rate = min(GENTLE, training.field("learning_rate", 1.0) / 3)
+    return Remedy(words, training.command(learning_rate=rate, clip=1), python, "fewer units are silent")
 
 
-def loosen(norm: float) -> Remedy:
+def loosen(norm: float, training: Training) -> Remedy:
     """A limit that guards against outliers alone."""
-    limit = number(2 * norm)
-    words = f"set the limit at twice the usual norm, {limit}. With sgd, lower the rate in proportion first."
-    python = f'unrolled.train("lm", "TEXT", clip={limit})'
-    return Remedy(words, f"unrolled train lm TEXT --clip {limit}", python, "fewer updates are clipped")
+    limit = float(number(2 * norm))
+    words = f"set the limit at twice the usual norm, {number(limit)}. "
+    words += "With sgd, lower the rate in proportion first."
+    own = f"import torch\ntorch.nn.utils.clip_grad_norm_(model.parameters(), {number(limit)})"
+    python = training.python(clip=limit) or f"{own}  # between backward and the optimiser's step"
+    return Remedy(words, training.command(clip=limit), python, "fewer updates are clipped")
 
 
-def lengthen(window: int, moves: str) -> Remedy:
-    """A longer window, its state carried on from one to the next."""
-    words = f"let gradients go back through {window} steps, and carry the state on."
-    python = f'unrolled.train("lm", "TEXT", length={window}, carry=True)'
-    return Remedy(words, f"unrolled train lm TEXT --length {window} --carry on", python, moves)
+def lengthen(window: int, moves: str, training: Training) -> Remedy:
+    """A longer window, where there is one its state carried on to the next."""
+    words = f"let gradients go back through {window} steps"
+    if training.task == "forecast":
+        fields: dict[str, Value] = {"history": window}
+    elif training.task == "lm":
+        words += ", and carry the state on"
+        fields = {"length": window, "carry": True}
+    else:
+        fields = {"length": window}
+    own = f"windows = x.split({window})  # one after the other, the state handed on and detached in between"
+    python = training.python(**fields) or own
+    return Remedy(f"{words}.", training.command(**fields), python, moves)
+
+
+def learn_longer(moves: str, training: Training) -> Remedy:
+    """More passes over the data, where gradients go back through whole sequences already."""
+    budget, epochs = training.field("budget", 0), training.field("epochs", 10)
+    fields: dict[str, Value] = {"budget": ceil(2 * budget)} if budget else {"epochs": 2 * epochs}
+    words = "train for twice as long."
+    return Remedy(words, training.command(**fields), training.python(**fields), moves)
 
 
 def found(layer: LayerTrace) -> str:
@@ -102,10 +134,21 @@ def found(layer: LayerTrace) -> str:
     return f'layer = model.get_submodule("{layer.module}")'
 
 
+def _gru(module: Sequence[LayerTrace]) -> str:
+    """The line of Python that makes a GRU for a module's place."""
+    first, path = module[0], module[0].module
+    sizes = [str(first.I), str(first.H)]
+    layers = 1 + max(layer.number for layer in module)
+    sizes += [f"num_layers={layers}"] * (layers > 1)
+    sizes += ["bidirectional=True"] * any(layer.reverse for layer in module)
+    where = f"  # in the place of model.{path}, with its other options" if path else ""
+    return f"layer = unrolled.nn.GRU({', '.join(sizes)}){where}"
+
+
 def _suffix(layer: LayerTrace) -> str:
     return "_reverse" if layer.reverse else ""
 
 
-def _usual(layer: LayerTrace) -> str:
+def _usual(layer: LayerTrace) -> float:
     """Torch's own bound for initial weights."""
-    return number(1 / sqrt(layer.H))
+    return 1 / sqrt(layer.H)

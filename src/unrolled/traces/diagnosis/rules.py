@@ -13,6 +13,7 @@ from unrolled.traces.diagnosis import remedies
 from unrolled.traces.diagnosis.figures import KEEPS, Flat, Signal, real
 from unrolled.traces.diagnosis.finding import Figure, Finding, Severity, finite, number
 from unrolled.traces.diagnosis.thresholds import limit
+from unrolled.traces.diagnosis.training import NO_TRAINING, Training
 from unrolled.traces.layer import LayerTrace
 
 
@@ -25,10 +26,12 @@ class Task:
     Attributes:
         window: how many steps gradients go back through in training.
         distance: how far back the task needs what it has read.
+        training: what the trace tells of it.
     """
 
     window: int | None
     distance: int | None
+    training: Training = NO_TRAINING
 
 
 class Clipping(NamedTuple):
@@ -53,8 +56,12 @@ class Clipping(NamedTuple):
         return cls(*(float(np.mean([row[name] for row in told])) for name in ("clipped", "gradient_norm")))
 
 
-def vanishing(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
-    """The signal is gone before the distance that the task needs, or in the first quarter of the window."""
+def vanishing(layer: LayerTrace, signal: Signal, task: Task, module: Sequence[LayerTrace]) -> Finding | None:
+    """The signal is gone before the distance that the task needs, or in the first quarter of the window.
+
+    Args:
+        module: all layers and directions of the layer's module.
+    """
     window = task.window or layer.T
     if task.distance is None:
         if min(window, signal.seen) < limit("steps"):
@@ -78,11 +85,11 @@ def vanishing(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
         Figure("half-life", finite(signal.half_life), "steps"),
         *(_kept(layer) or _norm(layer)),
     )
-    remedy = remedies.remember(layer, task.distance or window)
+    remedy = remedies.remember(layer, task.distance or window, task.training, module)
     return Finding("vanishing", layer.name, severity, says, figures, _fading(layer), (remedy,))
 
 
-def exploding(layer: LayerTrace, signal: Signal) -> Finding | None:
+def exploding(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
     """A gradient grows a hundred times on its way back."""
     distance = signal.farthest
     most = signal.at(distance)
@@ -100,17 +107,18 @@ def exploding(layer: LayerTrace, signal: Signal) -> Finding | None:
         *norm,
     )
     cause = "recurrent weights that lengthen what goes through them at every step."
-    return Finding("exploding", layer.name, severity, says, figures, cause, (remedies.shorten(layer),))
+    remedy = remedies.shorten(layer, task.training)
+    return Finding("exploding", layer.name, severity, says, figures, cause, (remedy,))
 
 
-def not_finite(layer: LayerTrace) -> Finding | None:
+def not_finite(layer: LayerTrace, task: Task) -> Finding | None:
     """States or gradients are no numbers any more."""
     names = [name for name, array in layer.arrays.items() if not np.isfinite(array).all()]
     if not names:
         return None
     says = f"There is NaN or infinity in {', '.join(names)}: nothing else can be said of the layer."
     figures = (Figure("arrays that are not finite", len(names), "arrays", 0, "above"),)
-    remedy = remedies.shorten(layer)
+    remedy = remedies.shorten(layer, task.training)
     return Finding(
         "exploding", layer.name, "severe", says, figures, "weights that grew too large.", (remedy,)
     )
@@ -131,7 +139,7 @@ def short_window(layer: LayerTrace, signal: Signal, task: Task) -> Finding | Non
             "back. Nothing teaches the network to keep it."
         )
         figures = (Figure("window", window, "steps", task.distance, "below"),)
-        remedy = remedies.lengthen(_power(2 * task.distance), moves)
+        remedy = remedies.lengthen(_power(2 * task.distance), moves, task.training)
         cause = "a window shorter than the distance."
         return Finding("short window", layer.name, "severe", says, figures, cause, (remedy,))
     if signal.seen < window - 1 or signal.at(signal.farthest) >= limit("grown"):
@@ -146,11 +154,12 @@ def short_window(layer: LayerTrace, signal: Signal, task: Task) -> Finding | Non
     figures = (Figure("left at the window's edge", left, "of the gradient", limit("cut off"), "above"),)
     cause = "a window shorter than the network's memory."
     enough = through_time.falls_below(signal.left, limit("cut off"))
-    remedy = remedies.lengthen(_power(enough if np.isfinite(enough) else 2 * signal.seen), moves)
+    longer = _power(enough if np.isfinite(enough) else 2 * signal.seen)
+    remedy = remedies.lengthen(longer, moves, task.training)
     return Finding("short window", layer.name, "warning", says, figures, cause, (remedy,))
 
 
-def saturated(layer: LayerTrace, gates: list[Flat]) -> Finding | None:
+def saturated(layer: LayerTrace, gates: list[Flat], task: Task) -> Finding | None:
     """A gate lies where its function is flat, more than half of the time."""
     worst = max(gates, key=lambda gate: gate.harmful, default=None)
     if worst is None or worst.harmful <= limit("saturated"):
@@ -170,10 +179,11 @@ def saturated(layer: LayerTrace, gates: list[Flat]) -> Finding | None:
         for gate in bad
     )  # fmt: skip
     cause = "weights or inputs so large that the gates have no middle."
-    return Finding("saturated", layer.name, severity, says, figures, cause, (remedies.calm(layer),))
+    remedy = remedies.calm(layer, task.training)
+    return Finding("saturated", layer.name, severity, says, figures, cause, (remedy,))
 
 
-def dead(layer: LayerTrace, units: list[int], of: int) -> Finding | None:
+def dead(layer: LayerTrace, units: list[int], of: int, task: Task) -> Finding | None:
     """Units that say the same at every step of what was read."""
     share = len(units) / of
     if share < limit("dead"):
@@ -185,11 +195,11 @@ def dead(layer: LayerTrace, units: list[int], of: int) -> Finding | None:
     if layer.cell.functions == "rnn_relu":
         cause = "pre-activations below 0 at every step, where relu passes no gradient: nothing revives them."
     figures = (Figure("units that never change", share, "of the units", limit("dead"), "above"),)
-    remedy = remedies.revive(layer, units)
+    remedy = remedies.revive(layer, units, task.training)
     return Finding("dead", layer.name, severity, says, figures, cause, (remedy,))
 
 
-def clipped(clipping: Clipping) -> Finding | None:
+def clipped(clipping: Clipping, task: Task) -> Finding | None:
     """The limit on the gradient holds at nearly every update."""
     if clipping.share < limit("clipped"):
         return None
@@ -200,31 +210,50 @@ def clipped(clipping: Clipping) -> Finding | None:
     )
     norm = () if clipping.norm is None else (Figure("mean norm of the gradient", clipping.norm, ""),)
     figures = (Figure("clipped", clipping.share, "of the updates", limit("clipped"), "above"), *norm)
-    proposed = () if clipping.norm is None else (remedies.loosen(clipping.norm),)
+    proposed = () if clipping.norm is None else (remedies.loosen(clipping.norm, task.training),)
     cause = "a limit below the usual length of the gradient."
     return Finding("clipped", "", "warning", says, figures, cause, proposed)
 
 
-def memory_unused(loss: float, memoryless: float, error: float, window: int) -> Finding | None:
-    """Taking the memory away, at every step, costs next to nothing.
+class Memory(NamedTuple):
+    """What the memory of a network is worth.
 
-    Units: nats a token; ``error`` is the standard error of their difference.
+    Attributes:
+        loss, without: with memory, and of one that is reset at every step.
+        error: the standard error of their difference.
+        where: what both read.
+        unit: of both.
     """
-    gain = memoryless - loss
-    least = limit("gain") * memoryless
-    if gain + 2 * error >= least:
+
+    loss: float
+    without: float
+    error: float = 0.0
+    where: str = "on this input"
+    unit: str = "nats a token"
+
+
+def memory_unused(memory: Memory, task: Task) -> Finding | None:
+    """Taking the memory away, at every step, costs next to nothing."""
+    gain = memory.without - memory.loss
+    least = limit("gain") * memory.without
+    if gain + 2 * memory.error >= least:
         return None
     says = (
-        f"Without memory the loss is {memoryless:.3f} nats a token, with it {loss:.3f}: the network does as "
-        "well if it forgets everything at every step. So it is none but in name, on this text."
+        f"{memory.where.capitalize()} the loss without memory is {memory.without:.3f} {memory.unit}, with it "
+        f"{memory.loss:.3f}: a network does as well if it forgets everything at every step. So the memory is "
+        "one but in name."
     )
     figures = (
-        Figure("gain by memory", gain, "nats a token", least, "below"),
-        Figure("its standard error", error, "nats a token"),
+        Figure("gain by memory", gain, memory.unit, least, "below"),
+        *([Figure("its standard error", memory.error, memory.unit)] if memory.error else []),
     )
-    cause = "too little training, a window too short to learn from, or a text whose tokens do not depend on "
+    cause = "too little training, a window too short to learn from, or data whose steps do not depend on "
     cause += "those before the last."
-    remedy = remedies.lengthen(_power(max(64, 2 * window)), "the gain by memory becomes larger")
+    moves, training = "the gain by memory becomes larger", task.training
+    if task.window is None and training.task not in ("", "lm"):  # whole sequences are its windows
+        remedy = remedies.learn_longer(moves, training)
+    else:
+        remedy = remedies.lengthen(_power(max(64, 2 * (task.window or 1))), moves, training)
     return Finding("memory unused", "", "warning", says, figures, cause, (remedy,))
 
 
