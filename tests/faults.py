@@ -28,13 +28,14 @@ from unrolled.unroll import inside, reference, stretches
 
 
 class Fault(NamedTuple):
-    """What goes wrong, in which function, the code before and after, and the test that notices."""
+    """What goes wrong, in which function, the code before and after, and the test that notices, and how."""
 
     what: str
     function: Callable[..., Any]
     before: str
     after: str
     noticed_by: Callable[[], None]
+    noticed_as: type[Exception] = AssertionError
 
 
 REFERENCE = Engine("reference")
@@ -233,6 +234,7 @@ FAULTS = [
             {"resets": True},
             "float64",
         ),
+        ValueError,
     ),
     Fault(
         "take the gradient of xw for that of hw",
@@ -309,9 +311,11 @@ def planted(fault: Fault) -> Generator[None, None, None]:
     assert isinstance(function, FunctionType)
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(fault.before) == 1, f"{function.__qualname__} has no single {fault.before!r} any more"
+    body = textwrap.indent(source.replace(fault.before, fault.after), "    ")
+    inside = f"def around(__class__):\n{body}\n    return {function.__name__}"  # where super() looks for it
     names = dict(function.__globals__)
-    exec(compile(source.replace(fault.before, fault.after), function.__qualname__, "exec"), names)
-    right, function.__code__ = function.__code__, names[function.__name__].__code__
+    exec(compile(inside, function.__qualname__, "exec"), names)
+    right, function.__code__ = function.__code__, names["around"](None).__code__
     try:
         yield
     finally:
