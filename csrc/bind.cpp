@@ -195,7 +195,8 @@ NB_MODULE(_native, m) {
         .def("address", [](Kept& kept) { return reinterpret_cast<unrolled::Address>(&kept); })
         .def("bytes", &Kept::bytes);
     nb::class_<Stream>(m, "Stream")
-        .def(nb::init<int, Index, Index, Index, Index, Index, Address, Address, Address, Address, Address>())
+        .def(nb::init<int, Index, Index, Index, Index, Index, Address, Address, Address, Address, Address>(),
+             Release())
         .def("forward", &Stream::forward, Release())
         .def("look_up", &Stream::look_up, Release());
 }

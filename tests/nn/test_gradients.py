@@ -2,7 +2,6 @@
 
 import gc
 import mmap
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -274,34 +273,6 @@ def test_hooks_on_what_is_saved_and_on_the_module():
     layer.register_full_backward_hook(lambda module, into, outof: seen.append(into[0]))
     layer(x)[0].sum().backward()
     assert torch.equal(seen[0], expected)
-
-
-def test_eight_threads_at_once():
-    torch.manual_seed(0)
-    layer = ours.LSTM(8, 16, 2)
-    inputs = [torch.randn(3 + n, 2, 8) for n in range(8)]
-    expected = [wanted(layer, x) for x in inputs]
-    wrong: list[int] = []
-
-    def work(n: int) -> None:
-        for _ in range(20):
-            x = inputs[n].clone().requires_grad_()
-            output, _ = layer(x)
-            generator = torch.Generator().manual_seed(n)
-            upstream = torch.randn(output.shape, generator=generator)
-            (dx,) = torch.autograd.grad(output, x, upstream)
-            again = torch.autograd.grad(layer(inputs[n].requires_grad_())[0], inputs[n], upstream)[0]
-            if not torch.equal(dx, again):
-                wrong.append(n)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    after = [wanted(layer, x) for x in inputs]
-    assert all((a[name] == b[name]).all() for a, b in zip(expected, after, strict=True) for name in a)
 
 
 def test_large_tapes_hold_the_same(monkeypatch: pytest.MonkeyPatch):

@@ -74,6 +74,7 @@ class RecurrentCell(Base):
             return super().forward(input, hx)
         else:
             route.count("composite")
+            route.explain_steps(name, self.cell, x)
             left = composite.one_step(plan, self.cell, x, states, weights)
         if not batched:
             left = tuple(state.squeeze(0) for state in left)

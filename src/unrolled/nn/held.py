@@ -16,7 +16,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from unrolled import native
 from unrolled.errors import DtypeError, OptionError, ShapeError, UnavailableError
-from unrolled.nn import composite, guards
+from unrolled.nn import composite, guards, route
 from unrolled.nn.plan import at, five
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Held(ABC):
         flat = [weight.detach().contiguous() for weight in weights]
         layers: list[Five] = [five(flat, k, plan, None) for k in range(plan.layers)]
         self._compiled = code is not None
+        route.explain_steps(f"{layer.called}.stream", layer.cell, self._states[0], "streams")
         width, layers[0] = self._enter(layers[0])
         self._cores: list[Any] = []
         self._weights: list[Five] = []

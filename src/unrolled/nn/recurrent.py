@@ -196,6 +196,7 @@ class Recurrent(Base):
             output, *final = packing.ragged(forward, x, states, lengths)
         else:
             route.count("composite")
+            route.explain_steps(self.called, self.cell, x, "" if reset is None else "reset=")
             reset = None if reset is None else reset.clone()
             D = range(plan.directions)
             layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]

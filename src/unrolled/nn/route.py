@@ -193,7 +193,7 @@ def in_torch(name: str, cell: str) -> None:
 def explain(cell: str, tensors: Sequence[Tensor]) -> None:
     """Says once why the kernels do not run for these tensors, where the user may not expect it.
 
-    Silent where torch's way is the fast one (CUDA) or was asked for (`intercepted`).
+    Silent where torch's way was asked for (`intercepted`) or is the fast one (CUDA, but see `explain_steps`).
 
     Shapes:
         tensors: any.
@@ -203,6 +203,20 @@ def explain(cell: str, tensors: Sequence[Tensor]) -> None:
     why = _obstacle(tensors)
     if why:
         note(f"{cell} runs on torch's path: {why}")
+
+
+def explain_steps(name: str, cell: str, x: Tensor, option: str = "") -> None:
+    """Says once that a call on CUDA takes one operation after the other, of which `explain` says nothing.
+
+    It does so for a cell that torch has not, and for an ``option`` that torch's own functions have not.
+
+    Shapes:
+        x: any.
+    """
+    lacking = option if cell in TORCHS_OWN else f"cell {cell}"
+    if x.is_cuda and lacking and not intercepted():
+        why = f"torch's own function on CUDA has no {lacking}"
+        note(f"{name} runs on torch's path, one operation after the other: {why}")
 
 
 def needs_core(subject: str, got: object, tensors: Sequence[Tensor]) -> Never:
