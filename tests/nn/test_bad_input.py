@@ -10,6 +10,7 @@ from torch import nn as theirs
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from unrolled import nn
+from unrolled.checks import parity
 from unrolled.errors import DtypeError, LengthsError, OptionError, ShapeError, UnrolledError
 
 ours: Any = nn  # torch types a weight as Tensor | Module
@@ -279,8 +280,10 @@ def test_cells_mix_no_dtypes_or_devices(kind: str):
     refusal(lambda: cell(np.zeros((2, 3))))
 
 
-def test_cells_may_have_size_0_as_torchs():
-    assert ours.GRUCell(3, 0)(x(2, 3), x(2, 0)).shape == (2, 0)
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_may_have_size_0_as_torchs(kind: str):
+    cell = getattr(ours, kind)(3, 0)
+    assert next(parity.tensors(cell(x(2, 3), hx(kind, 2, 0)))).shape == (2, 0)
 
 
 @pytest.mark.parametrize(
