@@ -1,10 +1,12 @@
-"""What does a call cost with next to nothing to compute, and what do resets and float64 add?"""
+"""What does a call cost with next to nothing to compute, and what do resets, float64 and weight norm add?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import torch
+from torch.nn.utils.parametrizations import weight_norm
 
 from benchmarks.cases import CELLS, PASSES, Pass, draw, make_run, ours_and_torchs, size_of
 from benchmarks.measure import Setting, compare
@@ -14,6 +16,10 @@ from unrolled.speed import Shape, using_threads
 CALL = Series("fixed", "our time / torch's, one step of eight units")
 RESETS = Series("fixed", "time with resets on every tenth step / without")
 DOUBLE = Series("fixed", "speed in float64 / in float32")
+NORMED = [
+    Series("fixed", f"{whose} time with weight norm on both weights / without")
+    for whose in ("our", "torch's")
+]
 
 CALL_LIMITS = {"gru": (0.6, 0.5)}
 """What must not be exceeded: forward + backward, forward. The other cells are shown beside it."""
@@ -22,7 +28,7 @@ RESETS_LIMIT, DOUBLE_LIMIT = Limit("<=", 1.05), Limit(">=", 0.4)
 
 
 def run(setting: Setting) -> Iterator[Row]:
-    """The three questions in turn, for every cell."""
+    """The questions in turn, for every cell."""
     for cell in CELLS:
         for which in PASSES:
             yield _call(setting, Shape(cell, 1, 1, 8, 8), which)
@@ -35,6 +41,7 @@ def run(setting: Setting) -> Iterator[Row]:
             for which in PASSES[:2]:
                 yield _resets(setting, shape, which)
                 yield _double(setting, shape, which)
+                yield from _normed(setting, shape, which)
 
 
 def _call(setting: Setting, shape: Shape, which: Pass) -> Row:
@@ -71,3 +78,16 @@ def _double(setting: Setting, shape: Shape, which: Pass) -> Row:
         compared = compare(setting, double, {"float32": single})
     place = (shape.cell, size_of(shape), which.name, setting.most_threads)
     return DOUBLE.row(*place, compared.gain, DOUBLE_LIMIT, str(compared))
+
+
+def _normed(setting: Setting, shape: Shape, which: Pass) -> Iterator[Row]:
+    x, dh = draw(shape)
+    for series, layer in zip(NORMED, ours_and_torchs(shape), strict=True):
+        twin = deepcopy(layer)
+        for weight in ("weight_ih_l0", "weight_hh_l0"):
+            weight_norm(twin, weight)
+        normed, plain = make_run(twin, which, x, dh), make_run(layer, which, x, dh)
+        with using_threads(setting.most_threads):
+            compared = compare(setting, normed, {"without": plain}, same=False)
+        place = (shape.cell, size_of(shape), which.name, setting.most_threads)
+        yield series.row(*place, compared.cost, note=str(compared))
