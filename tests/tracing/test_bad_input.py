@@ -30,8 +30,31 @@ def test_a_class_derived_from_torchs():
     class Mine(torch.nn.GRU):
         pass
 
-    with pytest.raises(OptionError, match="classes derived from torch's are not seen"):
+    with pytest.raises(OptionError, match=r"got the model \(Mine, derived from GRU\)\. .* are not seen"):
         unrolled.trace(Mine(3, 4), X)
+
+
+def test_cells_alone():
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ours, self.theirs = nn.LSTMCell(3, 4), torch.nn.GRUCell(3, 4)
+
+        def forward(self, x):
+            return self.theirs(x[0])
+
+    got = r"got the cell ours \(LSTMCell\), the cell theirs \(GRUCell\)\."
+    with pytest.raises(OptionError, match=got):
+        unrolled.trace(Model(), X)
+
+
+def test_tokens_that_are_not_those_of_the_input():
+    for tokens, message in (
+        ([list("abcde")], r"tokens must be names for each of 2 sequences; got 1"),
+        ([list("abcde"), list("abc")], r"tokens\[1\] must be names of 5 steps; got 3"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            unrolled.trace(nn.GRU(3, 4), X, tokens=tokens)
 
 
 def test_a_layer_that_does_not_run():

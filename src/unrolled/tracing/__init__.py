@@ -7,12 +7,13 @@
     assemble.py  from tapes to named arrays
     diagnosing.py  what is wrong, where there is a model; the figures of a training
 
-`trace` is for any torch module with recurrent layers, `trace_run` for the models of our runs.
+`trace` is for any torch module with recurrent layers, `trace_run` for the language models of our runs. Both,
+and the estimators of other tasks, say by a `Course` what one run of a model is; `trace_course` keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ def trace(
     *,
     loss: Callable[[Any], Tensor] | None = None,
     keep: Keep | str | Iterable[str] = KEEP,
+    tokens: Sequence[Sequence[str]] = (),
 ) -> Trace:
     """Runs a model once, and back from its loss, and keeps what its recurrent layers computed.
 
@@ -54,13 +56,16 @@ def trace(
         x: the model's input, or a tuple of its arguments.
         loss: from what the model gives to one number; without, there is no way back, and no gradient.
         keep: arrays or groups of them (see `Keep`), steps and units; nothing else is kept.
+        tokens: what each step of each sequence is called, for words and pictures. An input of whole numbers,
+            the ids of tokens, is kept as ``ids``.
 
     Shapes:
         x: whatever the model takes.
 
     Raises:
         OptionError: ``model`` is no module or has no recurrent layer that ran; the loss is no scalar or has
-            no graph; ``keep`` names what is not there; a device or dtype that cannot be recorded.
+            no graph; ``keep`` names what is not there; a device or dtype that cannot be recorded;
+            ``tokens`` that are not those of the input.
 
     Example:
         >>> from unrolled import nn
@@ -75,6 +80,7 @@ def trace(
         )
     keep = read(keep)
     given = x if isinstance(x, tuple) and not isinstance(x, PackedSequence) else (x,)
+    read_ = _ids(given[0])
 
     def run() -> Course:
         output = model(*given)
@@ -90,9 +96,10 @@ def trace(
 
         value = None if loss is None else loss(output)
         sources = [tensor for tensor in models.tensors(output) if tensor.requires_grad]
-        return Course(models.first(output), value, sources, direct)
+        return Course(models.first(output), value, sources, direct, read_)
 
-    return _trace(model, run, keep, {}, loss is not None)
+    facts = {"tokens": [list(sequence) for sequence in tokens]} if tokens else {}
+    return trace_course(model, run, keep, facts, back=loss is not None)
 
 
 class Run(Protocol):
@@ -139,18 +146,34 @@ def trace_run(run: Run, text: str, *, keep: Keep | str | Iterable[str] = KEEP) -
     names = run.reader.vocabulary
     seed, window = run.config.seed, run.config.length
     tokens = [[names[k] for k in ids[:-1]]]
-    facts = {"tokens": tokens, "outputs": list(names), "seed": seed, "window": window}
-    return _trace(model, forward, keep, facts, back=True)
+    facts = {"tokens": tokens, "between": " " if run.reader.name == "word" else "", "outputs": list(names)}
+    return trace_course(model, forward, keep, {**facts, "seed": seed, "window": window or None})
 
 
-def _trace(
-    model: nn.Module, run: Callable[[], Course], keep: Keep, facts: dict[str, Any], back: bool
+def trace_course(
+    model: nn.Module,
+    run: Callable[[], Course],
+    keep: Keep | str | Iterable[str],
+    facts: Mapping[str, Any],
+    *,
+    back: bool = True,
 ) -> Trace:
-    """The trace of a model that ``run`` runs; ``facts`` take the place of those that are found."""
+    """The trace of what ``run`` does with a model, and if it goes ``back``, of what its loss does to it.
+
+    Args:
+        facts: they take the place of those that are found.
+
+    Raises:
+        OptionError: as of `trace`.
+    """
+    keep = read(keep)
     with torch.enable_grad(), as_ours(model) as layers:
+        unseen = models.unseen(model)
         if not layers:
-            fix = "Build it of RNN, LSTM or GRU; classes derived from torch's are not seen."
-            raise OptionError("trace: the model", "hold a recurrent layer", type(model).__name__, fix)
+            fix = "Build it of RNN, LSTM or GRU; classes derived from torch's, and cells, are not seen."
+            raise OptionError(
+                "trace: the model", "hold a recurrent layer", unseen or type(model).__name__, fix
+            )
         unrecorded: models.Gradients = {}
         if back:
             with models.rehearsal(model):
@@ -167,7 +190,17 @@ def _trace(
             compared["the weights' gradients are those of an unrecorded run"] = models.apart(
                 recorded, unrecorded
             )
-        return assemble.trace(model, recorder.recordings, course, keep, facts | {"compared": compared})
+        found = {**facts, "compared": compared}
+        traced = assemble.trace(model, recorder.recordings, course, keep, found)
+        if unseen:
+            traced.facts["left_out"]["modules"] = f"not recorded: {unseen}"
+        return traced
+
+
+def _ids(x: Any) -> dict[str, Tensor]:
+    """An input that may be the ids of tokens, by its name in a trace."""
+    whole = isinstance(x, Tensor) and not x.is_floating_point() and x.dtype != torch.bool
+    return {"ids": x} if whole else {}
 
 
 def _back(model: nn.Module, recorder: Recorder, course: Course, keep: Keep) -> models.Gradients:
@@ -189,10 +222,10 @@ def _ends(recorder: Recorder, course: Course, gradients: Sequence[Tensor | None]
     """Where the pieces of the loss's gradient go in."""
     used = [(source, d) for source, d in zip(course.sources, gradients, strict=True) if d is not None]
     step_of = None
-    if used and gradients[0] is not None:
+    if course.timed and used and gradients[0] is not None:
         whole = course.y if isinstance(course.y, PackedSequence) else course.sources[0]
         step_of = assemble.step_of(whole, recorder.recordings[-1])
     return Ends([source for source, _ in used], [d for _, d in used], step_of)
 
 
-__all__ = ["KEEP", "Keep", "diagnose", "figures", "trace", "trace_run"]
+__all__ = ["KEEP", "Course", "Keep", "diagnose", "figures", "trace", "trace_course", "trace_run"]

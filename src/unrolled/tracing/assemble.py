@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from unrolled.cells import Array
+from unrolled.errors import OptionError
 from unrolled.tape import as_rows
 from unrolled.traces import Trace
 from unrolled.traces.adding_up import apart
@@ -35,6 +36,7 @@ class Course:
         direct: what each source does to the loss by itself, not through another; None for a single source,
             whose gradient that is.
         extra: further arrays of the whole model, ``[T, B, ...]``.
+        timed: whether y may have an axis of time, which is then found by its length; else its loss is one.
         dy: the gradient of y, once it is known.
     """
 
@@ -43,6 +45,7 @@ class Course:
     sources: Sequence[Tensor]
     direct: Callable[[], Sequence[Tensor | None]] | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    timed: bool = True
     dy: Tensor | None = None
 
 
@@ -58,7 +61,7 @@ def trace(
         if "G" in keep and course.loss is not None:
             what = f"the itemised gradients of {recording.name} add up to dh"
             compared[what] = apart(recording.tape.dh, recording.items.total)
-    arrays |= _of_model(recordings[-1], course, keep)
+    arrays |= _of_model(recordings, course, keep)
     first, end = keep.stretch(recordings[0].tape.T)
     found: dict[str, Any] = {
         "model": models.description(model),
@@ -72,8 +75,28 @@ def trace(
         "layers": layers,
     }
     found |= {**facts, "compared": compared}
+    _check_tokens(found["tokens"], recordings[0])
     found["tokens"] = [sequence[first:end] for sequence in found["tokens"]]
     return Trace(arrays, found)
+
+
+def _check_tokens(tokens: Sequence[Sequence[str]], recording: Recording) -> None:
+    """Refuses names that are not those of the steps.
+
+    Raises:
+        OptionError: not a list for each sequence, or not a name for each real step.
+    """
+    if not tokens:
+        return
+    T, B, lengths = recording.tape.T, recording.tape.B, recording.tape.walk.lengths
+    fix = "Give a list of names for each sequence: tokens=[list('some'), list('text')]."
+    if len(tokens) != B:
+        raise OptionError("trace: tokens", f"be names for each of {B} sequences", len(tokens), fix)
+    order = slice(None) if recording.order is None else recording.order
+    real = [T] * B if lengths is None else lengths[order].tolist()
+    for b, names in enumerate(tokens):
+        if len(names) not in (T, real[b]):
+            raise OptionError(f"trace: tokens[{b}]", f"be names of {real[b]} steps", len(names), fix)
 
 
 def step_of(y: Tensor | PackedSequence, recording: Recording) -> Tensor | None:
@@ -178,26 +201,35 @@ def _about(recording: Recording, keep: Keep) -> dict[str, Any]:
     }
 
 
-def _of_model(recording: Recording, course: Course, keep: Keep) -> dict[str, Array]:
-    """The arrays of the whole model that are kept."""
+def _of_model(recordings: Sequence[Recording], course: Course, keep: Keep) -> dict[str, Array]:
+    """The arrays of the whole model that are kept; what it read has the steps of the first layer."""
+    recording = recordings[-1]
     first, end = keep.stretch(recording.tape.T)
     held: dict[str, Tensor] = dict(course.extra)
     y = course.y
     if isinstance(y, Tensor | PackedSequence):
-        held["y"] = time_major(y, recording)
+        held["y"] = _laid_out(y, recording, course.timed)
         if course.dy is not None:
             dy = y._replace(data=course.dy) if isinstance(y, PackedSequence) else course.dy
-            held["dy"] = time_major(dy, recording)
+            held["dy"] = _laid_out(dy, recording, course.timed)
     found: dict[str, Array] = {}
     for name, value in held.items():
-        plain = array(value)
+        of = recordings[0] if name == "ids" else recording
+        plain = array(value) if name != "ids" else array(time_major(value, of)).astype(np.int64)
+        if name == "ids" and plain.shape != (of.tape.T, of.tape.B):
+            continue  # whole numbers that are no tokens
         if (name in keep or name in ALWAYS) and plain.dtype.name in ("float32", "float64", "int64"):
-            timed = plain.shape[:2] == (recording.tape.T, recording.tape.B)
+            timed = plain.shape[:2] == (of.tape.T, of.tape.B)
             found[name] = (plain[first:end] if timed else plain).copy()
     lengths = recording.tape.walk.lengths
     if lengths is not None:
         found["lengths"] = (lengths if recording.order is None else lengths[recording.order]).copy()
     return found
+
+
+def _laid_out(y: Tensor | PackedSequence, recording: Recording, timed: bool) -> Tensor:
+    """An output as a trace has it."""
+    return time_major(y, recording) if timed or isinstance(y, PackedSequence) else y
 
 
 def _left_out(

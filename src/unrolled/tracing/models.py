@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 import unrolled
 from unrolled import native
 from unrolled.errors import OptionError
+from unrolled.nn.recurrent import Recurrent
 
 Gradients = dict[str, Tensor | None]
 """Of every parameter that wants one, by name."""
@@ -50,6 +51,22 @@ def description(model: nn.Module) -> dict[str, Any]:
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "training": model.training,
     }
+
+
+def unseen(model: nn.Module) -> str:
+    """The recurrent modules that cannot be recorded, with their paths; ask while ours stand in torch's place.
+
+    A cell runs one step at a time, and what stands between its steps is the caller's; a class derived from
+    torch's may compute something else.
+    """
+    found: list[str] = []
+    for path, module in model.named_modules():
+        if isinstance(module, nn.RNNCellBase):
+            found.append(f"the cell {path or 'the model'} ({type(module).__name__})")
+        elif isinstance(module, nn.RNNBase) and not isinstance(module, Recurrent):
+            theirs = next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn"))
+            found.append(f"{path or 'the model'} ({type(module).__name__}, derived from {theirs.__name__})")
+    return ", ".join(found)
 
 
 @contextmanager
