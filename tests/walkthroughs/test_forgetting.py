@@ -64,3 +64,11 @@ def test_another_word_is_known_as_well():
     numbers = unrolled.walkthrough("forgetting", word="banana").numbers
     for t, k in ((3, 1), (4, 2), (5, 3)):
         assert at(numbers, "with", t, k)[numbers["letters"].index("banana"[t - k])] > 0.95
+
+
+def test_the_halves_the_state_and_the_readers_follow_from_each_other(numbers):
+    for name in ("with", "without"):
+        xw, hw, h, y, p = (numbers[f"{name}/{key}"] for key in ("xw", "hw", "h", "y", "p"))
+        np.testing.assert_allclose(h, np.tanh(xw + hw), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(p, torch.tensor(y).softmax(-1).numpy(), rtol=1e-12)
+    assert np.ptp(numbers["without/hw"], axis=0).max() == 0, "nothing comes over from the step before"

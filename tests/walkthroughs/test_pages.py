@@ -17,6 +17,7 @@ from unrolled import native
 from unrolled.cli import main
 from unrolled.errors import OptionError
 from unrolled.walkthroughs import WALKTHROUGHS, walk
+from unrolled.walkthroughs.page import scientific
 
 PAGES = Path(__file__).parents[2] / "docs" / "walkthroughs"
 NAMES = list(WALKTHROUGHS)
@@ -92,7 +93,43 @@ def test_all_steps_are_shown_when_asked():
     some, every = (str(unrolled.walkthrough("loop", every_step=flag)) for flag in (False, True))
     assert "92 steps are not shown; --every-step shows them all." in some
     assert "not shown" not in every
-    assert len(re.findall(r"^    \d+ .*", every, re.MULTILINE)) == 100 + 3
+    assert len(re.findall(r"^    \d+ .*", every, re.MULTILINE)) > 100 * 5
+
+
+def written(text: str) -> set[str]:
+    """Every number of a text."""
+    return set(re.findall(r"-?\d+\.\d+(?:e[+-]\d+)?", text))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "arrays"),
+    [
+        ("loop", {"steps": 20}, ["x", "b", "loop"]),
+        (
+            "forgetting",
+            {},
+            [f"{kind}/{key}" for kind in ("with", "without") for key in ("xw", "hw", "h", "y", "p")],
+        ),
+    ],
+    ids=["loop", "forgetting"],
+)
+def test_every_number_of_every_step_is_printed_when_asked(
+    name: str, options: dict[str, Any], arrays: list[str]
+):
+    made = walk(name, {**options, "every_step": True})
+    there = written(str(made))
+    for key in arrays:
+        numbers = made.numbers[key].ravel()
+        wanted = {f"{v + 0.0:.6f}" if v == 0 or abs(v) >= 1e-6 else f"{v:.2e}" for v in map(float, numbers)}
+        assert wanted <= there, key
+
+
+def test_every_gradient_on_the_way_is_printed_when_asked():
+    made = walk("vanishing", {"steps": 12, "every_step": True})
+    there = set(str(made).split())
+    for key, value in made.numbers.items():
+        if isinstance(value, np.ndarray) and value.ndim:
+            assert {scientific(float(v)) for v in value.ravel()} <= there, key
 
 
 @pytest.mark.parametrize(

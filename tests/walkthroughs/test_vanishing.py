@@ -24,6 +24,8 @@ def test_way_back_is_autograds(name: str, norm: float, start: Start):
     rows = [[s.grad if s.grad is not None else torch.zeros_like(s) for s in state] for state in states]
     norms = [torch.cat(row, dim=-1).square().sum(dim=-1).mean().sqrt().item() for row in rows]
     np.testing.assert_allclose(way.norms, norms[::-1], rtol=1e-10)
+    first = torch.stack([torch.cat(row, dim=-1)[0] for row in rows[::-1]]).numpy()
+    np.testing.assert_allclose(way.first, first, rtol=1e-7, atol=1e-9 * np.abs(first).max())
     assert W["W_hh"].grad is not None
     np.testing.assert_allclose(way.gradient, W["W_hh"].grad.numpy() / BATCH, rtol=1e-8, atol=1e-12 * norm**30)
 

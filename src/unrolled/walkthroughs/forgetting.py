@@ -114,12 +114,16 @@ class Trained(NamedTuple):
     """A network after training.
 
     Shapes:
-        losses: ``[UPDATES, BACK]``, nats by distance; h: ``[T, H]`` and p: ``[T, BACK, K]`` over the word;
-            moved: ``[T]``, how far each state moves when the word's first letter is another.
+        losses: ``[UPDATES, BACK]``, nats by distance. Over the word: xw, hw ``[T, H]``, the two halves of the
+            pre-activations, h ``[T, H]``, y and p ``[T, BACK, K]``; moved: ``[T]``, how far each state moves
+            when the word's first letter is another.
     """
 
     losses: Array
+    xw: Array
+    hw: Array
     h: Array
+    y: Array
     p: Array
     moved: Array
 
@@ -136,8 +140,9 @@ def train(ids: Array, K: int, memory: bool, seed: int) -> Trained:
     other = ids.copy()
     other[0] = (ids[0] + 1) % K
     (tape, y), (changed, _) = (network.run(some[:, None]) for some in (ids, other))
-    h = tape.output[:, 0]
-    return Trained(losses, h, softmax(y[:, 0]), np.linalg.norm(changed.output[:, 0] - h, axis=1))
+    h, y = tape.output[:, 0], y[:, 0]
+    xw, hw = (half[:, 0, 0] for half in unroll.preactivations(tape))
+    return Trained(losses, xw, hw, h, y, softmax(y), np.linalg.norm(changed.output[:, 0] - h, axis=1))
 
 
 def walk(word: str = "neuron", seed: int = 0, every_step: bool = False) -> Walkthrough:
@@ -155,6 +160,7 @@ def walk(word: str = "neuron", seed: int = 0, every_step: bool = False) -> Walkt
         _training(both, len(letters)),
         _known(both, word, letters, every_step),
         _at(both, word, letters, min(BACK, len(word)) - 1),
+        *([_all(both, word, letters)] if every_step else []),
     ]
     numbers: dict[str, object] = {"word": word, "letters": letters}
     numbers |= {f"{name}/{key}": value for name, one in both.items() for key, value in one._asdict().items()}
@@ -273,3 +279,23 @@ def _at(both: dict[str, Trained], word: str, letters: str, t: int) -> Section:
             """,
         ),
     )
+
+
+def _all(both: dict[str, Trained], word: str, letters: str) -> Section:
+    """Every number of every step of both."""
+    units = [f"unit {k + 1}" for k in range(H)]
+    parts: list[str | Block] = []
+    for name, one in both.items():
+        kind = "With memory" if name == "with" else "Without memory"
+        steps = [
+            ("from the letter, W_xh x_t", units, one.xw),
+            ("from the state before, W_hh h_{t-1} + b" if name == "with" else "the bias, b", units, one.hw),
+            ("the state, h_t = tanh of their sum", units, one.h),
+        ]
+        for k in range(BACK):
+            steps.append((f"the logits for {k} ago, y_t = W_hy h_t + b_y", [*seen(letters)], one.y[:, k]))
+            steps.append((f"the probabilities for {k} ago, softmax(y_t)", [*seen(letters)], one.p[:, k]))
+        for formula, header, values in steps:
+            rows = [[f"{t + 1} {seen(word[t])}", *map(float, row)] for t, row in enumerate(values)]
+            parts += [f"{kind}, {formula}:", *tables(["after", *header], rows)]
+    return Section("Every number of every step", tuple(parts))

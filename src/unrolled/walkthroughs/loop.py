@@ -19,6 +19,7 @@ from unrolled.walkthroughs.page import (
     lines,
     shown,
     table,
+    tables,
 )
 
 I, H = 32, 64
@@ -77,6 +78,7 @@ def walk(steps: int = 100, seed: int = 0, every_step: bool = False) -> Walkthrou
         _recurrence(steps),
         _first(x, weights, loop),
         _states(loop, every_step),
+        *([_all(x, weights, loop)] if every_step else []),
         _beside(loop, by_layer, difference),
     ]
     numbers = {"x": x, **weights, "loop": loop, "layer": by_layer, "difference": difference}
@@ -145,6 +147,25 @@ def _states(loop: Array, every_step: bool) -> Section:
         f"The stacked outputs, [{len(loop)}, {H}]; of each state the first units, the last, and its length."
     )
     return Section("Every state", (prose + left_out(steps, len(loop)), table(header, rows)))
+
+
+def _all(x: Array, weights: Parameters, loop: Array) -> Section:
+    """Every number of every step, in the order in which they follow from each other."""
+    W_xh, W_hh, b = weights["W_xh"], weights["W_hh"], weights["b"]
+    from_input = x @ W_xh.T
+    from_state = np.concatenate([np.zeros((1, H)), loop[:-1]]) @ W_hh.T
+    parts: list[str | Block] = []
+    for formula, name, values in (
+        ("What is read, x_t:", "x", x),
+        ("From the input, W_xh x_t:", "unit", from_input),
+        ("From the state before, W_hh h_{t-1}:", "unit", from_state),
+        ("The bias, b, the same at each step:", "unit", b[None]),
+        ("Their sum, a_t = W_xh x_t + W_hh h_{t-1} + b:", "unit", from_input + from_state + b),
+        ("The state, h_t = tanh(a_t):", "unit", loop),
+    ):
+        rows = [[str(t + 1), *map(float, row)] for t, row in enumerate(values)]
+        parts += [formula, *tables(["t", *(f"{name} {k + 1}" for k in range(values.shape[1]))], rows)]
+    return Section("Every number of every step", tuple(parts))
 
 
 def _beside(loop: Array, by_layer: Array, difference: float) -> Section:

@@ -6,6 +6,7 @@ The loss is a drawn number made of the last state, L = u · h_T with |u| = 1. Wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +15,17 @@ from unrolled import unroll
 from unrolled.errors import OptionError
 from unrolled.tape import Tape
 from unrolled.walkthroughs.network import Array, Parameters
-from unrolled.walkthroughs.page import Cell, Section, Walkthrough, command, lines, scientific, table
+from unrolled.walkthroughs.page import (
+    Block,
+    Cell,
+    Section,
+    Walkthrough,
+    command,
+    lines,
+    scientific,
+    table,
+    tables,
+)
 
 H, I, BATCH = 32, 4, 16
 """Hidden units, features, and sequences over which squares are averaged."""
@@ -40,11 +51,12 @@ class Way(NamedTuple):
     """A gradient's way back.
 
     Shapes:
-        norms: ``[T+1]``, |dL/ds| 0, 1, … T steps before the last state; gradient:
-            ``[G*H, H]``, dW_hh, over all steps, of the mean over the sequences.
+        norms: ``[T+1]``, |dL/ds| 0, 1, … T steps before the last state; first: ``[T+1, S]``, dL/ds of the
+            first sequence; gradient: ``[G*H, H]``, dW_hh, over all steps, of the mean over the sequences.
     """
 
     norms: Array
+    first: Array
     gradient: Array
 
     def lost(self) -> str:
@@ -96,7 +108,7 @@ def way_back(problem: Problem) -> Way:
     ds = np.concatenate([tape.dh_0[None], tape.dh])
     if cell == "lstm":
         ds = np.concatenate([ds, np.concatenate([tape.dc_0[None], carried(tape)])], axis=-1)
-    return Way(lengths(ds)[::-1], tape.dW_hh / BATCH)
+    return Way(lengths(ds)[::-1], ds[::-1, 0], tape.dW_hh / BATCH)
 
 
 def lengths(ds: Array) -> Array:
@@ -144,16 +156,18 @@ def walk(steps: int = 100, seed: int = 0, every_step: bool = False) -> Walkthrou
     sections = [
         _question(),
         _sweep(sweep, steps),
-        *(_distances(sweep, norm, steps, every_step) for norm in (0.5, 1.0, 2.0)),
+        *(_distances(sweep, norm, steps, every_step) for norm in (NORMS if every_step else (0.5, 1.0, 2.0))),
         _starts(sweep, drawn, steps),
         _gates(gates, steps),
         _clipping(sweep),
         _remedies(sweep, drawn, gates, steps),
+        *([_all(sweep, drawn, gates)] if every_step else []),
     ]
     numbers = {f"{cell}/{norm}/norms": way.norms for (cell, norm), way in sweep.items()}
     numbers |= {f"{cell}/{norm}/drawn/norms": way.norms for (cell, norm), way in drawn.items()}
     numbers |= {f"{cell}/1.0/bias {bias}/norms": way.norms for (cell, bias), way in gates.items()}
     numbers |= {f"{cell}/{norm}/|dW_hh|": np.linalg.norm(way.gradient) for (cell, norm), way in sweep.items()}
+    numbers |= {f"{cell}/1.0/dL/ds of the first sequence": sweep[cell, 1.0].first for cell in CELLS}
     line = command("vanishing", steps=(steps, 100), seed=(seed, 0), every_step=(every_step, False))
     return Walkthrough(line, f"How a gradient dies over {steps} steps", sections, numbers)
 
@@ -323,3 +337,30 @@ def _remedies(sweep: Ways, drawn: Ways, gates: Ways, steps: int) -> Section:
 def _both(way: Way) -> tuple[str, str]:
     lost = way.lost()
     return scientific(way.norms[-1]), "not yet" if lost == "-" else f"{lost} steps"
+
+
+def _all(sweep: Ways, drawn: Ways, gates: Ways) -> Section:
+    """Every length on the way, where the other sections show its end, and the numbers that it is made of."""
+    parts: list[str | Block] = []
+
+    def add(words: str, names: Sequence[str], columns: Sequence[Array]) -> None:
+        rows: list[list[Cell]] = [
+            [str(k), *map(scientific, map(float, row))] for k, row in enumerate(np.stack(columns, 1))
+        ]
+        parts.extend([words, *tables(["k", *names], rows)])
+
+    for cell in CELLS:
+        ways = [drawn[cell, norm].norms for norm in NORMS]
+        add(f"{cell}, a drawn start, |dL/ds| k steps before, by |W_hh|:", list(map(str, NORMS)), ways)
+    for cell in ("LSTM", "GRU"):
+        ways = [gates[cell, bias].norms for bias in BIASES]
+        add(f"{cell}, |W_hh| = 1, |dL/ds| by the bias of the gate that keeps:", list(map(str, BIASES)), ways)
+    for cell in CELLS:
+        first = sweep[cell, 1.0].first
+        names = [f"h {k + 1}" for k in range(H)] + [f"c {k + 1}" for k in range(first.shape[1] - H)]
+        add(
+            f"{cell}, |W_hh| = 1, orthogonal: dL/ds of the first sequence, number by number:",
+            names,
+            list(first.T),
+        )
+    return Section("Every number of every step", tuple(parts))
