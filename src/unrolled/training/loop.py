@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf, isfinite
+from math import ceil, isfinite
 from time import perf_counter
 from typing import Any
 
@@ -150,12 +150,11 @@ class Loop:
         stops here; what goes on from there knows nothing of it.
         """
         learner, at, config, twin = self.learner, self.learner.position, self.config, self.learner.twin
-        task, in_haste, without = self.task, lambda: asked.deadline is not None, inf
+        task, in_haste = self.task, lambda: asked.deadline is not None
         at.evaluation_due = not passing
         try:
             score = task.judge(learner.model, "valid", in_haste)
-            if twin:
-                without = task.judge(twin.judged, "valid", in_haste, memoryless=True).criterion
+            without = task.judge(twin.judged, "valid", in_haste, memoryless=True) if twin else None
         except AbandonedError:
             return
         valid = score.loss
@@ -169,9 +168,9 @@ class Loop:
             at.evaluations_since_best += 1
             if config.schedule == "plateau":
                 at.plateau *= config.decay
-        if twin and without < at.memoryless_best:
-            at.memoryless_best = without
-            facts = {"update": at.update, "valid_loss": without}
+        if twin and without and without.criterion < at.memoryless_best:
+            at.memoryless_best = without.criterion
+            facts = {"update": at.update, "valid_loss": without.loss, "unit": task.terms.loss}
             self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
         if not passing:
             row = {"train_loss": train, "valid_loss": valid, **score.values, "best": best}
