@@ -14,6 +14,7 @@ and the estimators of other tasks, say by a `Course` what one run of a model is;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,18 +85,9 @@ def trace(
 
     def run() -> Course:
         output = model(*given)
-
-        def direct() -> Sequence[Tensor | None]:
-            assert loss is not None
-            leaves = models.apart_from_graph(output)
-            wanted = [leaf for leaf in models.tensors(leaves) if leaf.requires_grad]
-            value = loss(leaves)
-            if not value.requires_grad:  # it reads something besides what the model gave
-                return [None] * len(wanted)
-            return torch.autograd.grad(value, wanted, allow_unused=True)
-
         value = None if loss is None else loss(output)
         sources = [tensor for tensor in models.tensors(output) if tensor.requires_grad]
+        direct = None if loss is None else partial(_direct, loss, output)
         return Course(models.first(output), value, sources, direct, read_)
 
     facts = {"tokens": [list(sequence) for sequence in tokens]} if tokens else {}
@@ -195,6 +187,16 @@ def trace_course(
         if unseen:
             traced.facts["left_out"]["modules"] = f"not recorded: {unseen}"
         return traced
+
+
+def _direct(loss: Callable[[Any], Tensor], output: Any) -> Sequence[Tensor | None]:
+    """What each tensor of an output does to a loss by itself; None for all where it reads something else."""
+    leaves = models.apart_from_graph(output)
+    wanted = [leaf for leaf in models.tensors(leaves) if leaf.requires_grad]
+    value = loss(leaves)
+    if not value.requires_grad:
+        return [None] * len(wanted)
+    return torch.autograd.grad(value, wanted, allow_unused=True)
 
 
 def _ids(x: Any) -> dict[str, Tensor]:
