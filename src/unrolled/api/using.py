@@ -52,6 +52,8 @@ def explain(
     figure: Annotated[
         Literal["all", "network", "gates", "distance", "triangle", "shares", "unit"], "which for SVG and PNG"
     ] = "all",
+    layer: Annotated[str, "of the figure unit: the layer, such as l0; the last unless given"] = "",
+    unit: Annotated[int | None, "of the figure unit: which; the one that varies most unless given"] = None,
 ) -> "Trace":
     """Shows what a model computes over a sequence, forward and back.
 
@@ -59,13 +61,20 @@ def explain(
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
+        OptionError: a unit or a layer that is not there, or where its figure is not to be drawn.
+        NotKeptError: the layer is not there.
         DataError: a sequence that cannot be read, or of more steps than can be itemised.
         StorageError: a file cannot be written.
         UnavailableError: the memory is too small, or what draws PNG is not installed.
     """
+    if (layer or unit is not None) and (figure not in ("all", "unit") or not (svg or png)):
+        got, fix = f"--figure {figure}", "For example: --figure unit --layer l0 --unit 3 --svg unit.svg"
+        rule = "be given where the figure unit is written as SVG or PNG"
+        raise OptionError("explain: layer and unit", rule, got, fix)
     from unrolled import estimators
     from unrolled.explorer import carried, page
     from unrolled.report import files
+    from unrolled.report.figures import Unit
     from unrolled.training import keeping
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
@@ -74,13 +83,9 @@ def explain(
         traced = estimators.load(run).explain_source(text)
     folder = RunFolder.open(run)
     traced.facts["model"]["run"] = folder.path.name
-    files.write(traced, {"svg": svg, "png": png, "trace": trace}, figure)
+    files.write(traced, {"svg": svg, "png": png, "trace": trace}, figure, Unit(layer or None, unit))
     if html:
-        note(
-            page.write(
-                html, traced, carried.weights(keeping.load(folder)), folder, without_weights=no_weights
-            )
-        )
+        note(page.write(html, traced, carried.weights(keeping.load(folder)), without_weights=no_weights))
     return traced
 
 

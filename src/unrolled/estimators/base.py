@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from math import isfinite
 from pathlib import Path
@@ -14,16 +14,21 @@ from msgspec import structs
 from unrolled import config as configs
 from unrolled.config import CONFIGS
 from unrolled.errors import NotFittedError, OptionError
+from unrolled.estimators.told import told
 from unrolled.report import card
 from unrolled.report.training import Display
 from unrolled.tasks import TASKS
 from unrolled.tasks.base import Kept
 from unrolled.traces import Trace
+from unrolled.tracing import Course, trace_course
 from unrolled.training import course as courses
 from unrolled.training import keeping
 from unrolled.training.course import Outcome
 from unrolled.training.keeping import MODEL
 from unrolled.training.run_folder import RunFolder
+
+ITEMISED = 1000
+"""Losses that are followed back one by one at most: their matrix grows with their square."""
 
 
 class Estimator(ABC):
@@ -46,6 +51,7 @@ class Estimator(ABC):
         self.config: Any = configs.override(CONFIGS[self.TASK](), fields, type(self).__name__)
         self.outcome: Outcome | None = None
         self._kept: Kept | None = None
+        self._run: RunFolder | None = None
 
     def __repr__(self) -> str:
         changed = ", ".join(f"{key}={value!r}" for key, value in configs.changes(self.config).items())
@@ -76,7 +82,7 @@ class Estimator(ABC):
             raise OptionError(f"{cls.__name__}.load: the run", f"be of the task {cls.TASK}", task, fix)
         kept = keeping.load(folder)
         loaded = cls()
-        loaded.config, loaded._kept = kept.config, kept
+        loaded.config, loaded._kept, loaded._run = kept.config, kept, folder
         return loaded
 
     def save(self, folder: str | Path) -> None:
@@ -140,10 +146,30 @@ class Estimator(ABC):
             if isfinite(self.outcome.valid_loss):
                 model = deepcopy(course.learner.model)
                 course.keeping.load_best(MODEL, model)
-                self._kept = Kept(model.eval(), course.task.reader, self.config, {})
+                self._kept, self._run = Kept(model.eval(), course.task.reader, self.config, {}), None
         if not self.outcome.finished:
             raise KeyboardInterrupt(f"{type(self).__name__}.fit: {self.outcome.reason}")
         return self
+
+    def _traced(self, course: Callable[[], Course], losses: int, **facts: Any) -> Trace:
+        """The trace of a course of the model, with what is known of its training.
+
+        Args:
+            losses: so many steps have one; of more than `ITEMISED` the itemised matrix is left out.
+            facts: of the input.
+        """
+        kept = self._fitted()
+        keep = ("forward", "backward", *(["itemised"] if losses <= ITEMISED else []))
+        about = {"seed": kept.config.seed, "window": kept.config.length or None, **facts}
+        traced = trace_course(kept.model, course, keep, about)
+        if losses > ITEMISED:
+            traced.facts["left_out"]["G"] = f"of more than {ITEMISED:,} losses it would be too large"
+        return self._told(traced)
+
+    def _told(self, traced: Trace) -> Trace:
+        """The same trace, with what is known of the training."""
+        traced.facts["training"] = told(self._fitted(), self._run)
+        return traced
 
     def _result(self) -> card.Result:
         """What came of the training and how it ended, where this object has seen it."""

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self, final
 import narwhals
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from unrolled.data import given
@@ -22,7 +21,7 @@ from unrolled.tasks.base import Kept
 from unrolled.tasks.classify import Classification, Judged, judging, network, reading
 from unrolled.tasks.classify.columns import LABEL, X
 from unrolled.traces import Trace
-from unrolled.tracing import trace
+from unrolled.tracing import Course
 from unrolled.training.run_folder import RunFolder
 
 EXPLAINED = 10_000
@@ -178,13 +177,16 @@ class SequenceClassifier(Estimator):
             rule, fix = f"have at most {EXPLAINED:,} steps to be explained", "Give a part of it."
             raise DataError(table.where(0), rule, f"{len(x.values):,}", fix)
         batch = network.tensor(x.padded()[0])
+        read = {} if batch.is_floating_point() else {"ids": batch}
 
-        def loss(logits: Tensor) -> Tensor:
-            return -log_softmax(logits, -1).max()
+        def course() -> Course:
+            y = kept.model(batch)
+            log_p = log_softmax(y, -1)
+            extra = {**read, "p": log_p.exp()}
+            return Course(y, -log_p.max(), [y], extra=extra, timed=False)
 
-        traced = trace(kept.model, batch, loss=loss)
-        traced.facts |= {"tokens": [kept.reader.names(x[0])], "seed": kept.config.seed}
-        return traced
+        tokens, outputs = [kept.reader.names(x[0])], list(map(str, kept.reader.labels.names))
+        return self._traced(course, 1, tokens=tokens, between=kept.reader.between, outputs=outputs)
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._kept is not None

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
-import torch
 
 from unrolled.data import seasons
 from unrolled.data.series import Panel, Series
@@ -21,7 +20,7 @@ from unrolled.tasks.forecast.backtest import Backtest
 from unrolled.tasks.forecast.network import MEDIAN, QUANTILES
 from unrolled.tasks.forecast.reader import Reader
 from unrolled.traces import Trace
-from unrolled.tracing import trace
+from unrolled.tracing import Course
 from unrolled.training.run_folder import RunFolder
 
 
@@ -197,14 +196,12 @@ class Forecaster(Estimator):
         origins = (batch.lengths - 1)[None]
         c = batch.columns
 
-        def loss(found: torch.Tensor) -> torch.Tensor:
-            return found[..., MEDIAN].sum()
+        def course() -> Course:
+            y = kept.model(c["x"], c["y"], c["ahead"], c["period"], origins)
+            return Course(y, y[..., MEDIAN].sum(), [y], timed=False)
 
-        x = (c["x"], c["y"], c["ahead"], c["period"], origins)
-        traced = trace(kept.model, x, loss=loss)
         names = [str(step) for step in range(len(one) - len(c["x"]) + 1, len(one) + 1)]
-        traced.facts |= {"tokens": [names], "seed": kept.config.seed}
-        return traced
+        return self._traced(course, 1, tokens=[names], between=None, window=reader.history)
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._kept is not None

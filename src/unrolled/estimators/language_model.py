@@ -160,7 +160,7 @@ class LanguageModel(Estimator):
         if tokens > ITEMISED:
             rule, fix = f"have at most {ITEMISED:,} tokens to be explained", "Give a part of it."
             raise DataError("the text", rule, f"{tokens:,}", fix)
-        return trace_run(kept, whole, keep=("forward", "backward", "itemised"))
+        return self._told(trace_run(kept, whole, keep=("forward", "backward", "itemised")))
 
     def evaluate_sources(self, sources: Sequence[str], run: RunFolder, **options: Any) -> Judged:
         """Judges files; ``by_length`` also by how many tokens stand before.

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from msgspec import structs
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled.data import given
 from unrolled.data.formats import notes
@@ -21,7 +20,7 @@ from unrolled.report.music import Expected, Worth
 from unrolled.tasks import notes as task
 from unrolled.tasks.notes import Music
 from unrolled.traces import Trace
-from unrolled.tracing import trace
+from unrolled.tracing import Course
 from unrolled.training.run_folder import RunFolder
 
 EXPLAINED = 10_000
@@ -135,12 +134,14 @@ class NoteModel(Estimator):
             rule, fix = f"have at most {EXPLAINED:,} steps to be explained", "Give a part of it."
             raise DataError("the piece", rule, f"{len(x):,}", fix)
 
-        def loss(logits: Tensor) -> Tensor:
-            return task.surprise(logits, y).mean()
+        def course() -> Course:
+            logits = kept.model(x)
+            loss_t = task.surprise(logits, y)
+            return Course(logits, loss_t.mean(), [logits], extra={"p": logits.sigmoid(), "loss_t": loss_t})
 
-        traced = trace(kept.model, x, loss=loss)
-        traced.facts |= {"tokens": [[str(step + 1) for step in range(len(x))]], "seed": kept.config.seed}
-        return traced
+        keys = [str(kept.reader.lowest + key) for key in range(kept.reader.keys)]
+        names = list(map(str, range(len(x))))
+        return self._traced(course, len(x), tokens=[names], between=None, outputs=keys)
 
     def _worth(self, source: str, table: Table) -> Worth:
         examples = task.examples(table)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from msgspec import structs
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from unrolled.data import given
@@ -22,9 +22,8 @@ from unrolled.tasks.tag import Judged, Tagging, judging, lines, sources, using
 from unrolled.tasks.tag.sources import Columns
 from unrolled.tasks.tag.words import Words, sentences
 from unrolled.traces import Trace
-from unrolled.tracing import trace
+from unrolled.tracing import Course
 from unrolled.training.run_folder import RunFolder
-from unrolled.wirings import ManyToMany
 
 EXPLAINED = 10_000
 """Steps of a sequence that is explained at most: all that is computed at each is kept."""
@@ -194,19 +193,29 @@ class SequenceTagger(Estimator):
         if len(x[0]) > EXPLAINED:
             rule, fix = f"have at most {EXPLAINED:,} steps to be explained", "Give a part of it."
             raise DataError("the sequence", rule, f"{len(x[0]):,}", fix)
-        batch = using.one(kept, x)
+        batch, model = using.one(kept, x), kept.model
+        named = not isinstance(x, Ragged)
+        names = list(x[0]) if named else list(map(str, range(len(x[0]))))
+        spelled = not isinstance(batch, Tensor)
+        with torch.no_grad():
+            vectors = model.inputs(batch) if spelled else None
+        read = {"ids": batch} if isinstance(batch, Tensor) and not batch.is_floating_point() else {}
 
-        def loss(logits: Tensor) -> Tensor:
-            return -log_softmax(logits, -1).amax(-1).mean()
+        def course() -> Course:
+            y = model(batch) if vectors is None else model.head(model.layers(vectors)[0])
+            log_p = log_softmax(y, -1)
+            loss_t = -log_p.amax(-1)
+            return Course(y, loss_t.mean(), [y], extra={**read, "p": log_p.exp(), "loss_t": loss_t})
 
-        names = list(x[0]) if not isinstance(x, Ragged) else [str(k + 1) for k in range(len(x[0]))]
-        if isinstance(batch, Tensor):
-            traced = trace(kept.model, batch, loss=loss)
-        else:
-            with torch.no_grad():
-                vectors = kept.model.inputs(batch)
-            traced = trace(_AboveInputs(kept.model), vectors, loss=loss)
-        traced.facts |= {"tokens": [names], "seed": kept.config.seed}
+        about = {
+            "tokens": [names],
+            "between": " " if named else None,
+            "outputs": list(map(str, kept.reader.labels)),
+        }
+        traced = self._traced(course, len(x[0]), **about)
+        if spelled:
+            why = "its steps are characters, and not the words that are labelled"
+            traced.facts["left_out"]["inputs.spelling"] = why
         return traced
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -221,17 +230,6 @@ class SequenceTagger(Estimator):
 
         reads = InputTags(one_d_array=True, two_d_array=True, three_d_array=True, string=True)
         return Tags(estimator_type=None, target_tags=TargetTags(required=True), input_tags=reads)
-
-
-class _AboveInputs(nn.Module):
-    """A tagger from the vectors of its words on."""
-
-    def __init__(self, model: ManyToMany) -> None:
-        super().__init__()
-        self.layers, self.head = model.layers, model.head
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        return self.head(self.layers(vectors)[0])
 
 
 def _steps(X: Any) -> list[list[str]] | Ragged:

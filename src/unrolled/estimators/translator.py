@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Self, final
 
 import torch
 from msgspec import structs
-from torch.nn.functional import cross_entropy
 
 from unrolled.data import formats, given, reading
 from unrolled.errors import DataError
 from unrolled.estimators.base import Estimator
+from unrolled.losses import cross_entropy_t
 from unrolled.report.translations import TranslationReport, Translations
 from unrolled.tasks.base import Kept
 from unrolled.tasks.translate import Alignment, Judge, Search, Translating, alignment, network, pairs
 from unrolled.traces import Trace
-from unrolled.tracing import trace
+from unrolled.tracing import Course
 from unrolled.training.run_folder import RunFolder
 from unrolled.wirings import Written
 
@@ -100,16 +100,24 @@ class Translator(Estimator):
         Raises:
             DtypeError: something that is no text.
         """
-        kept, seed = self._fitted(), self._fitted().config.seed
+        kept = self._fitted()
         source_side, target_side = kept.reader.source, kept.reader.target
         x = source_side.ids(given.texts([source]))
         y = torch.tensor(target_side.ids(self.predict([source]))[0].tolist())
         told = torch.cat([torch.tensor([target_side.begin]), y[:-1]])[:, None]
         ids = torch.tensor(x[0].tolist())[:, None]
-        traced = trace(kept.model, (ids, told), loss=lambda logits: cross_entropy(logits[:, 0], y))
-        traced = _encoder_of(traced, kept.config.layers * (2 if kept.config.bidirectional else 1))
-        traced.facts |= {"tokens": [source_side.names(x[0])], "seed": seed}
-        return traced
+
+        def course() -> Course:
+            logits = kept.model(ids, told)
+            loss_t = cross_entropy_t(logits, y[:, None])
+            extra = {"ids": ids, "p": logits.softmax(-1), "loss_t": loss_t}
+            return Course(logits, loss_t.mean(), [logits], extra=extra, timed=False)
+
+        names, written = source_side.names(x[0]), target_side.names(y.tolist())
+        outputs = target_side.names(range(target_side.size))
+        between = " " if source_side.tokenizer.name == "word" else ""
+        about = {"tokens": [names], "between": between, "outputs": outputs, "output_tokens": [written]}
+        return _encoder_of(self._traced(course, 1, **about))
 
     def evaluate_sources(self, sources: Sequence[str], run: RunFolder, **options: Any) -> TranslationReport:
         """Judges the pairs of files; without any, those that the run was judged on.
@@ -193,11 +201,13 @@ class Translator(Estimator):
         return Tags(estimator_type=None, target_tags=TargetTags(required=True), input_tags=reads)
 
 
-def _encoder_of(whole: Trace, layers: int) -> Trace:
-    """The trace of the first ``layers`` layers: those of the decoder have other steps."""
-    abouts = whole.facts["layers"][:layers]
+def _encoder_of(whole: Trace) -> Trace:
+    """The trace without the decoder's layers, whose steps are others than the source's."""
+    abouts = [about for about in whole.facts["layers"] if about["module"].startswith("encoder.")]
     names = {about["name"] for about in abouts}
     arrays = {
         name: array for name, array in whole.arrays.items() if "/" not in name or name.split("/")[0] in names
     }
-    return Trace(arrays, whole.facts | {"layers": abouts})
+    why = "its steps are those of what is written, and not of what is read"
+    left_out = {**whole.facts["left_out"], "decoder.layers": why}
+    return Trace(arrays, {**whole.facts, "layers": abouts, "left_out": left_out})

@@ -12,8 +12,6 @@ from safetensors.numpy import save
 from unrolled.cells import Array
 from unrolled.tasks.base import Kept
 from unrolled.traces import Trace, diagnosis
-from unrolled.traces.diagnosis import Clipping
-from unrolled.training.run_folder import RunFolder
 from unrolled.wirings import TokenModel
 
 FORMAT, VERSION = "unrolled-weights", 1
@@ -54,16 +52,9 @@ def weights(kept: Kept) -> bytes | None:
     return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, facts)
 
 
-def about(trace: Trace, carries: str, run: RunFolder | None = None) -> dict[str, Any]:
-    """What is said of a trace besides its numbers: what the page carries, and the diagnosis.
-
-    Args:
-        run: of which the trace is; its clipped updates are judged too.
-    """
-    rows = [row for row in run.journal.rows() if "clipped" in row] if run else []
-    clipping = Clipping.of(rows) if rows else None
-    window = trace.facts.get("window") or None
-    said = diagnosis.diagnose(trace, window=window, clipped=clipping).as_data()
+def about(trace: Trace, carries: str) -> dict[str, Any]:
+    """What is said of a trace besides its numbers: what the page carries, and the diagnosis."""
+    said = diagnosis.diagnose(trace).as_data()
     return {"carries": carries, "findings": said["findings"], "untold": said["untold"]}
 
 

@@ -95,7 +95,7 @@ class Choices:
             self._last = {"stamp": stamp, "estimator": estimators.load(run.path), "kept": keeping.load(run)}
         trace = self._last["estimator"].explain_source(text)
         trace.facts["model"]["run"] = run.name
-        return Opened(trace, carried.weights(self._last["kept"]), carried.about(trace, "", run))
+        return Opened(trace, carried.weights(self._last["kept"]), carried.about(trace, ""))
 
     def _trace(self, text: str) -> Opened:
         del text

@@ -14,7 +14,6 @@ from unrolled.explorer import carried
 from unrolled.report import html
 from unrolled.report.figures.svg import escape
 from unrolled.traces import Trace, file
-from unrolled.training.run_folder import RunFolder
 
 _STYLE = """\
 @media (scripting: enabled){#unrolled-report:not(.shown){display:none}}
@@ -31,7 +30,6 @@ def script() -> str:
 def page(
     trace: Trace,
     weights: bytes | None = None,
-    run: RunFolder | None = None,
     *,
     without_weights: bool = False,
 ) -> str:
@@ -39,7 +37,6 @@ def page(
 
     Args:
         weights: what `carried.weights` gave, for a page that one can type into.
-        run: of which the trace is.
         without_weights: leave every weight out; then no formula can be shown with its numbers.
 
     Raises:
@@ -47,7 +44,7 @@ def page(
     """
     trace = carried.smaller(trace, without_weights)
     inside = None if without_weights else weights
-    about = carried.about(trace, carries(trace, inside), run)
+    about = carried.about(trace, carries(trace, inside))
     module = script().replace("</script", "<\\/script")
     digest = base64.b64encode(hashlib.sha256(module.encode()).digest()).decode()
     policy = (
@@ -77,7 +74,6 @@ def write(
     path: Path,
     trace: Trace,
     weights: bytes | None = None,
-    run: RunFolder | None = None,
     *,
     without_weights: bool = False,
 ) -> str:
@@ -87,7 +83,7 @@ def write(
         DataError: the trace has no layer.
         StorageError: the file cannot be written.
     """
-    contents = page(trace, weights, run, without_weights=without_weights).encode()
+    contents = page(trace, weights, without_weights=without_weights).encode()
     with storage.replacing(path) as out:
         out.write(contents)
     inside = None if without_weights else weights

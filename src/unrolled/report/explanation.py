@@ -148,17 +148,17 @@ def explain(trace: Trace, b: int = 0) -> Explanation:
     """What is to be said of a trace; of steps and losses, those of sequence ``b``."""
     model, loss = trace.facts["model"], trace.facts["loss"]
     steps = layout.steps(trace, b)
-    loss_t = trace["loss_t"][: steps.count, b].tolist() if "loss_t" in trace else None
-    unit = " nats a token" if "loss_t" in trace else ""
+    loss_t = measures.losses(trace, b, steps.count)
+    unit = (" nats a token" if "ids" in trace else " nats a step") if "loss_t" in trace else ""
     return Explanation(
         title=model.get("run", model["name"]),
-        text="".join(trace.tokens[b]) if trace.tokens else "",
+        text=_text(trace, b),
         steps=steps,
         loss="" if loss is None else f"{loss:.4g}{unit}",
-        loss_t=loss_t,
+        loss_t=None if loss_t is None else loss_t.tolist(),
         layers=[_layer(layer) for layer in trace.layers],
         adds_up=adds_up(trace),
-        diagnosis="" if loss is None else str(diagnose(trace, window=trace.facts.get("window") or None)),
+        diagnosis="" if loss is None else str(diagnose(trace)),
     )
 
 
@@ -184,6 +184,12 @@ def table(rows: list[tuple[str, ...]]) -> str:
         for row in rows
     )
     return "\n".join("  ".join(row).rstrip() for row in padded)
+
+
+def _text(trace: Trace, b: int) -> str:
+    """What was read, as text; empty where the steps have no names but their numbers."""
+    between = trace.facts.get("between", "")
+    return "" if between is None or not trace.tokens else between.join(trace.tokens[b])
 
 
 def _layer(layer: LayerTrace) -> Layer:

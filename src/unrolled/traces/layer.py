@@ -229,16 +229,25 @@ class LayerTrace:
         stretch = through_time.between(self._sequence(b), first + 1, last + 1)
         return float(np.prod(through_time.step_norms(stretch)))
 
+    @cached_property
+    def is_read_on_the_way(self) -> bool:
+        """Whether the model has one loss that enters at other steps than the last: no distance is its own."""
+        dh_out, last = self.arrays.get("dh_out"), 0 if self.reverse else self.T - 1
+        if dh_out is None or len(self.arrays.get("G", dh_out)) > 1:
+            return False
+        return bool(np.delete(dh_out, last, axis=0).any())
+
     def signal(self) -> Array:
         """How much of a gradient is left by distance: 1 at distance 0.
 
         From the itemised matrix where it was kept, as the median over loss steps of ``G[s, t] / G[s, s]``;
-        else from the true products of Jacobians that end at the last step of sequence 0.
+        else, and of one loss that reads more than the last step, from the true products of Jacobians that end
+        at the last step of sequence 0.
 
         Shapes:
             result: ``[T]``, by how many steps lie between; NaN at distances that no loss step has.
         """
-        if "G" in self.arrays:
+        if "G" in self.arrays and not self.is_read_on_the_way:
             # Losses of every step, states of those that were kept: the square between them.
             G = self.G if len(self.G) == 1 else self.G[self.first_step : self.first_step + self.T]
             return through_time.signal(G, self.reverse)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,12 +47,23 @@ STEP_BY_STEP = frozenset(("network", "gates", "shares", "unit"))
 """The figures that grow with the steps."""
 
 
-def draw(trace: Trace, name: str, b: int = 0) -> Figure:
-    """One picture of sequence ``b`` of a trace.
+class Unit(NamedTuple):
+    """Which unit the figure ``unit`` is of; None: of the last layer, and the one that varies most."""
+
+    layer: str | None = None
+    number: int | None = None
+
+
+USUAL = Unit()
+"""The one that varies most."""
+
+
+def draw(trace: Trace, name: str, b: int = 0, chosen: Unit = USUAL) -> Figure:
+    """One picture of sequence ``b`` of a trace; ``chosen`` is for the figure ``unit``.
 
     Raises:
-        OptionError: no such figure or sequence.
-        NotKeptError: the trace lacks what it shows.
+        OptionError: no such figure, sequence or unit.
+        NotKeptError: the trace lacks what it shows, or the chosen layer.
         NonFiniteError: the trace has NaN or infinity.
         DataError: the trace has no layer, the sequence no step, or more than can be shown.
     """
@@ -67,7 +79,7 @@ def draw(trace: Trace, name: str, b: int = 0) -> Figure:
         if not np.isfinite(values).all():
             fix = "Ask where it comes from: unrolled.diagnose(trace)."
             raise NonFiniteError(f"figures: {array}", "be finite", "NaN or infinity", fix)
-    return FIGURES[name](trace, b)
+    return unit(trace, b, *chosen) if name == "unit" else FIGURES[name](trace, b)
 
 
 @dataclass(frozen=True)
@@ -78,19 +90,34 @@ class Drawn:
     missing: dict[str, str]
 
 
-def draw_all(trace: Trace, b: int = 0, names: Iterable[str] = tuple(FIGURES)) -> Drawn:
+def draw_all(trace: Trace, b: int = 0, names: Iterable[str] = tuple(FIGURES), chosen: Unit = USUAL) -> Drawn:
     """Every picture, or those named, that a trace has enough for.
 
     Raises:
-        OptionError: no such sequence or figure.
+        OptionError: no such sequence, figure or unit.
+        NotKeptError: the chosen layer is not there.
     """
     drawn = Drawn([], {})
+    if chosen.layer is not None:
+        trace.layer(chosen.layer)
     for name in names:
         try:
-            drawn.figures.append(draw(trace, name, b))
+            drawn.figures.append(draw(trace, name, b, chosen))
         except (NotKeptError, NonFiniteError, DataError) as error:
             drawn.missing[name] = str(error)
     return drawn
 
 
-__all__ = ["FIGURES", "LONGEST", "STEP_BY_STEP", "Drawn", "Figure", "Theme", "draw", "draw_all", "sheet"]
+__all__ = [
+    "FIGURES",
+    "LONGEST",
+    "STEP_BY_STEP",
+    "USUAL",
+    "Drawn",
+    "Figure",
+    "Theme",
+    "Unit",
+    "draw",
+    "draw_all",
+    "sheet",
+]

@@ -52,7 +52,7 @@ def distance(trace: Trace, b: int) -> Figure:
     begin = (
         "How much is left of the gradient of one step's loss, by how many steps back the state lies; it is 1 "
         "at its own step."
-        if all("G" in layer.arrays for layer in layers)
+        if all("G" in layer.arrays and not layer.is_read_on_the_way for layer in layers)
         else "By how much the state's Jacobian over a distance, up to the last step, lengthens a gradient."
     )
     return Figure("distance", "Gradient against distance", " ".join([begin, *words]), y + HIGH + 48, pen.body)

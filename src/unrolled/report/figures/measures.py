@@ -6,7 +6,7 @@ import numpy as np
 
 from unrolled.cells import Array
 from unrolled.errors import NotKeptError
-from unrolled.traces import LayerTrace, Parts
+from unrolled.traces import LayerTrace, Parts, Trace
 from unrolled.traces.diagnosis.figures import SIGMOID, TANH, flat
 
 GONE = 0.01
@@ -41,13 +41,25 @@ def signal(layer: LayerTrace) -> Array:
         result: ``[T]``, by distance.
 
     Raises:
-        NotKeptError: the itemised matrix was not kept, and there are too many Jacobians, or no way to them.
+        NotKeptError: no itemised matrix tells it, and there are too many Jacobians, or no way to them.
     """
-    if "G" not in layer.arrays and layer.T * layer.H**3 > PRODUCTS:
+    jacobians = "G" not in layer.arrays or layer.is_read_on_the_way
+    if jacobians and layer.T * layer.H**3 > PRODUCTS:
         got = f"{layer.T:,} steps of {layer.H} units, whose Jacobians take long"
         fix = 'Trace again with "G" in keep, or call LayerTrace.signal().'
         raise NotKeptError(f"Trace: {layer.name}/G", "be kept to see how far a signal reaches", got, fix)
     return np.asarray(layer.signal(), np.float64)
+
+
+def losses(trace: Trace, b: int, count: int) -> Array | None:
+    """The loss of every step; None where there are none, or they are of other steps than the layers'.
+
+    Shapes:
+        result: ``[count]``.
+    """
+    if "loss_t" not in trace or "output_tokens" in trace.facts or len(trace["loss_t"]) != trace.layers[0].T:
+        return None
+    return trace["loss_t"][:count, b].astype(np.float64)
 
 
 def far_loss(layer: LayerTrace, count: int) -> tuple[Array, int]:
@@ -72,6 +84,27 @@ def vanished(row: Array, start: int) -> int | None:
     """
     under = np.flatnonzero(row < GONE * row[start])
     return int(under[np.argmin(np.abs(under - start))]) if len(under) else None
+
+
+def has_one_loss(trace: Trace) -> bool:
+    """Whether the itemised matrix has one row for all steps: the model answers once for a sequence."""
+    return any("G" in layer.arrays and len(layer.G) == 1 < layer.whole_T for layer in trace.layers)
+
+
+def faded(layer: LayerTrace, norms: Array) -> int | None:
+    """Of a single loss, the step on its way back from its strongest one that has less than `GONE` of it.
+
+    Shapes:
+        norms: ``[T]``, the lengths of its gradient.
+    """
+    if "G" not in layer.arrays or len(layer.G) > 1:
+        return None
+    start = int(norms.argmax())
+    way = norms[start:] if layer.reverse else norms[: start + 1]
+    under = np.flatnonzero(way < GONE * norms[start])
+    if not len(under):
+        return None
+    return start + int(under[0]) if layer.reverse else int(under[-1])
 
 
 def shares(parts: Parts) -> Array:

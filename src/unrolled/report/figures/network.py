@@ -19,8 +19,8 @@ LANE, SPACE = 24, 4
 DECADES = 4
 """Powers of ten on the scale of the gradients: at half the height, a hundredth is left of the most."""
 
-LAST, FIRST = "∂Lₙ/∂h", "∂L₀/∂h"
-"""What the loss of the last step sends back, and in a reverse layer that of the first."""
+ALL, LAST, FIRST = "∂L/∂h", "∂Lₙ/∂h", "∂L₀/∂h"
+"""What all losses send back, what that of the last step does, and in a reverse layer that of the first."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ def network(trace: Trace, b: int) -> Figure:
     steps = layout.steps(trace, b)
     decade = _decade(trace, b, steps.count)
     rows = [_row(layer, b, steps.count, decade) for layer in reversed(trace.layers)]
-    if "loss_t" in trace and len(trace["loss_t"]) == trace.layers[0].T:
-        rows.insert(0, Row("loss", [_linear("", "soft", trace["loss_t"][: steps.count, b].astype(float))]))
+    losses = measures.losses(trace, b, steps.count)
+    if losses is not None:
+        rows.insert(0, Row("loss", [_linear("", "soft", losses)]))
     pen, y = Pen(), 6.0
     for role, words in _legend(rows, decade, layout.loss_unit(trace)):
         pen.rect(16, y, 10, 10, role)
@@ -80,7 +81,11 @@ def network(trace: Trace, b: int) -> Figure:
         _names(pen, line, steps, y)
         y += 42
     return Figure(
-        "network", "The network unrolled", _words(rows) + layout.sequence(trace, b), y - 6, pen.body
+        "network",
+        "The network unrolled",
+        _words(rows, measures.has_one_loss(trace)) + layout.sequence(trace, b),
+        y - 6,
+        pen.body,
     )
 
 
@@ -92,8 +97,10 @@ def _row(layer: LayerTrace, b: int, n: int, decade: int) -> Row:
         c = layer.c[:-1] if layer.reverse else layer.c[1:]
         lanes.append(_linear("c", "forward", measures.strength(c[:n], b), None, layer.reverse))
     if "dh" in layer.arrays:
-        lanes.append(_logarithmic("∂L/∂h", measures.norm(layer.dh[:n], b), decade, not layer.reverse))
-    if "G" in layer.arrays:
+        norms = measures.norm(layer.dh[:n], b)
+        gone = measures.faded(layer, norms)
+        lanes.append(_logarithmic(ALL, norms, decade, not layer.reverse, gone))
+    if "G" in layer.arrays and len(layer.G) > 1:
         row, start = measures.far_loss(layer, n)
         name = FIRST if layer.reverse else LAST
         lanes.append(_logarithmic(name, row, decade, not layer.reverse, measures.vanished(row, start)))
@@ -115,7 +122,9 @@ def _logarithmic(name: str, values: Array, decade: int, back: bool, gone: int | 
 def _decade(trace: Trace, b: int, n: int) -> int:
     """The top of the scale that all gradients are drawn on."""
     dh = [measures.norm(layer.dh[:n], b) for layer in trace.layers if "dh" in layer.arrays]
-    far = [measures.far_loss(layer, n)[0] for layer in trace.layers if "G" in layer.arrays]
+    far = [
+        measures.far_loss(layer, n)[0] for layer in trace.layers if "G" in layer.arrays and len(layer.G) > 1
+    ]
     return layout.top_decade(max((float(values.max()) for values in dh + far), default=0))
 
 
@@ -176,7 +185,7 @@ def _legend(rows: Sequence[Row], decade: int, loss: str) -> Iterator[tuple[str, 
         yield "soft", f"loss of each step in nats; a bar of full height is {rows[0].lanes[0].full:g}"
 
 
-def _words(rows: Sequence[Row]) -> str:
+def _words(rows: Sequence[Row], is_one: bool) -> str:
     """What the figure shows."""
     words = ["Columns are steps, rows are layers, the input below. States go forward, gradients back."]
     far = {row.name: lane for row in rows for lane in row.lanes if lane.name in (LAST, FIRST)}
@@ -184,10 +193,14 @@ def _words(rows: Sequence[Row]) -> str:
         whose = {LAST: "∂Lₙ that of the last step alone", FIRST: "∂L₀ that of the first step alone"}
         pieces = ", ".join(whose[name] for name in whose if name in {lane.name for lane in far.values()})
         words.append(f"∂L is the loss of all steps together, {pieces}; it fades where less than 1 % is left.")
+    if is_one:
+        words.append(f"The model has one loss; {ALL} fades where less than 1 % of its largest is left.")
+        far = {row.name: lane for row in rows for lane in row.lanes if lane.name == ALL}
     for name, lane in far.items():
         if lane.gone is None:
             words.append(f"In {name} that is nowhere.")
         else:
-            steps = abs(lane.gone - (len(lane.values) - 1 if lane.back else 0))
+            begin = int(lane.values.argmax()) if is_one else len(lane.values) - 1 if lane.back else 0
+            steps = abs(lane.gone - begin)
             words.append(f"In {name} that is {steps} {'step' if steps == 1 else 'steps'} away.")
     return " ".join(words)

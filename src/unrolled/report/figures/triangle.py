@@ -100,7 +100,7 @@ def _scale(pen: Pen, decade: int, loss: str) -> None:
 def _words(block: int, G: Array) -> str:
     """What the figure shows."""
     if len(G) == 1 < G.shape[1]:
-        return "A column is the state of one step; the model has one output, at the end, so there is one row."
+        return "A column is the state of one step; the model has one loss, so there is one row."
     words = (
         "A row is the loss of one step, a column the state of one step; on the diagonal they are the same."
     )

@@ -72,6 +72,11 @@ class Reader(ABC):
             x: of one example, ``[T]`` or ``[T, I]``.
         """
 
+    @property
+    @abstractmethod
+    def between(self) -> str | None:
+        """What stands between two steps where they are written as text; None where they are numbers."""
+
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What this kind of reader needs to be made again, as JSON has it."""
@@ -178,6 +183,11 @@ class TextReader(Reader):
         vocabulary = self.tokenizer.vocabulary
         return [vocabulary[token] for token in x]
 
+    @property
+    def between(self) -> str:
+        """A blank between words; nothing between characters, bytes or pieces, of which some are blanks."""
+        return " " if self.tokenizer.name == "word" else ""
+
     def facts(self) -> dict[str, Any]:
         """Tokenizer and capitals."""
         return {"lower": self.lower, "tokenizer": json.loads(self.tokenizer.dumps())}
@@ -257,6 +267,10 @@ class SensorReader(Reader):
     def names(self, x: Any) -> list[str]:
         """The numbers of the steps."""
         return [str(t) for t in range(len(x))]
+
+    @property
+    def between(self) -> None:
+        """Numbers are no text."""
 
     def facts(self) -> dict[str, Any]:
         """Mean, scale and missing."""
