@@ -11,7 +11,6 @@ from torch.utils.checkpoint import checkpoint
 
 from unrolled import native, nn
 from unrolled.checks import parity
-from unrolled.errors import UnavailableError
 from unrolled.nn import compiled
 
 ours: Any = nn  # torch types a weight as Tensor | Module
@@ -193,67 +192,6 @@ def test_backward_twice_through_a_kept_graph():
     assert torch.equal(torch.autograd.grad(output.sum(), layer.weight_hh_l0)[0], first)
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         torch.autograd.grad(output.sum(), layer.weight_hh_l0)
-
-
-TWICE: dict[str, Any] = {
-    "gru": lambda: (ours.GRU(3, 4, 2), torch.randn(5, 2, 3)),
-    "lstm": lambda: (ours.LSTM(3, 4, batch_first=True), torch.randn(2, 5, 3)),
-    "gru cell": lambda: (ours.GRUCell(3, 4), torch.randn(2, 3)),
-    "lstm cell": lambda: (ours.LSTMCell(3, 4), torch.randn(2, 3)),
-}
-
-
-@needs_core
-@pytest.mark.parametrize("kind", TWICE)
-@pytest.mark.parametrize("by", ["x", "weight_ih", "weight_hh", "bias_hh", "upstream"])
-def test_a_second_derivative_is_refused_with_the_remedy(kind: str, by: str):
-    module, x = TWICE[kind]()
-    x.requires_grad_()
-    weights = dict(module.named_parameters())
-    output = next(parity.tensors(module(x)))
-    upstream = torch.randn_like(output, requires_grad=True)
-    (dx,) = torch.autograd.grad(output, x, upstream, create_graph=True)
-    target = {"x": x, "upstream": upstream}.get(by)
-    if target is None:
-        target = next(weight for name, weight in weights.items() if name.startswith(by))
-    loss = dx.square().sum()
-    with pytest.raises(UnavailableError, match="torch_path"):
-        torch.autograd.grad(loss, target, retain_graph=True)
-    with pytest.raises(UnavailableError, match="torch_path"):
-        loss.backward()
-
-
-@needs_core
-@pytest.mark.parametrize("kind", TWICE)
-@pytest.mark.parametrize("of", ["initial state", "frozen weights"])
-def test_a_second_derivative_by_the_states_and_beside_frozen_weights_is_refused(kind: str, of: str):
-    module, x = TWICE[kind]()
-    module.requires_grad_(of == "initial state")
-    batch = (getattr(module, "num_layers", 1), 2) if isinstance(module, torch.nn.RNNBase) else (2,)
-    states = [torch.randn(*batch, 4, requires_grad=True) for _ in range(1 + ("lstm" in kind))]
-    output = next(parity.tensors(module(x, tuple(states) if len(states) == 2 else states[0])))
-    gradients = torch.autograd.grad(output.square().sum(), states, create_graph=True)
-    for state in states:
-        with pytest.raises(UnavailableError, match="torch_path"):
-            torch.autograd.grad(gradients[0].sum(), state, retain_graph=True)
-
-
-@pytest.mark.parametrize("kind", TWICE)
-@pytest.mark.parametrize("what", ["hessian", "hvp", "vhp", "jvp"])
-def test_what_torch_makes_of_second_derivatives(kind: str, what: str):
-    module, x = TWICE[kind]()
-
-    def loss(x: torch.Tensor) -> torch.Tensor:
-        return next(parity.tensors(module(x))).square().sum()
-
-    functional: Any = getattr(torch.autograd.functional, what)
-    arguments = (loss, x) if what == "hessian" else (loss, x, torch.ones_like(x))
-    if native.available():
-        with pytest.raises(UnavailableError, match="torch_path"):
-            functional(*arguments)
-    with ours.torch_path():
-        answer = functional(*arguments)
-    assert (answer if what == "hessian" else answer[1]).any()
 
 
 def test_activation_checkpointing():

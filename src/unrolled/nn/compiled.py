@@ -21,7 +21,7 @@ from torch.autograd import Function
 from torch.nn import Module
 
 from unrolled import native
-from unrolled.nn import gradient
+from unrolled.nn import again, gradient
 from unrolled.nn.kept import addresses
 from unrolled.nn.memory import LARGE, large_empty
 from unrolled.nn.plan import Plan, at, five
@@ -90,7 +90,8 @@ class Stack(Function):
         Shapes:
             upstream: those of output, h_n and c_n.
         """
-        return gradient.once(_backward, ctx.call, ctx.needs_input_grad, ctx.saved_tensors, upstream)
+        arguments = ctx.call, ctx.needs_input_grad, ctx.saved_tensors, upstream
+        return gradient.once(_backward, partial(_again, ctx.call), *arguments)
 
 
 _record: Callable[..., tuple[Tensor, ...]] = super(Function, Stack).apply  # pyright: ignore
@@ -200,6 +201,14 @@ def _backward(
             dx = part if dx is None or part is None else dx.add_(part)
         dh = dx
     return None, (dx if needs[1] else None), dh_0, dc_0, *dW
+
+
+def _again(call: Call, tensors: Sequence[Any]) -> tuple[Sequence[Tensor | None], Sequence[Tensor]]:
+    """The same call in torch's operations: what `_backward` takes gradients of, and the outputs."""
+    end = 2 + len(call.plan.shapes)
+    (h_0, c_0, *weights), kept = tensors[:end], tensors[end:]
+    noises = kept[2 :: 3 + 3 * call.plan.directions]
+    return (None, kept[0], h_0, c_0, *weights), again.stack(call, kept[0], h_0, c_0, weights, noises)
 
 
 def new_tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:

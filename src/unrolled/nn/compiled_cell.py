@@ -7,6 +7,7 @@ A sequence of one step, without what a whole layer needs around it. Callers have
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.autograd import Function
 from torch.nn import Module
 
 from unrolled import native
-from unrolled.nn import gradient
+from unrolled.nn import again, gradient
 from unrolled.nn.kept import addresses
 from unrolled.nn.plan import Plan, at, five
 
@@ -75,7 +76,7 @@ class Step(Function):
             upstream: those of the new h and c.
         """
         arguments = ctx.plan, ctx.code, ctx.needs_input_grad, ctx.saved_tensors, upstream
-        return gradient.once(_backward, *arguments)
+        return gradient.once(_backward, partial(_again, ctx.plan, ctx.code), *arguments)
 
 
 _record: Callable[..., tuple[Tensor, ...]] = super(Function, Step).apply  # pyright: ignore
@@ -121,3 +122,9 @@ def _backward(
         *native.NO_IDS, *native.WHOLE[1], plan.order,
     )  # fmt: skip
     return None, None, dx, dh_0, dc_0, *dW
+
+
+def _again(plan: Plan, code: int, tensors: Sequence[Any]) -> tuple[Sequence[Tensor | None], Sequence[Tensor]]:
+    """The same step in torch's operations: what `_backward` takes gradients of, and the new states."""
+    x, h, c, _, _, _, _, *weights = tensors
+    return (None, None, x, h, c, *weights), again.step(plan, code, x, (h, c), weights)

@@ -6,11 +6,11 @@ is time-major, ``[T, B, ...]``; a layer's weights come as in torch: ``W_xh, W_hh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import linear
 
 from unrolled.nn.plan import Plan, five
 
@@ -118,11 +118,11 @@ def stack(
     weights: Sequence[Sequence[Sequence[Tensor | None]]],
     lengths: Tensor | None,
     reset: Tensor | None,
-    p: float,
+    drop: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, State]:
     """All layers and directions of a stack: output and final states, as torch.nn gives them.
 
-    ``p`` is the dropout between layers.
+    ``drop`` is the dropout between layers.
 
     Shapes:
         x: ``[T, B, I]``; states: h ``[L*D, B, k*R]`` and, for an LSTM, c ``[L*D, B, H]``; weights: for each
@@ -138,8 +138,8 @@ def stack(
         x = x.masked_fill(past[:, :, None], 0)  # so that NaN in the padding reaches no gradient
     final: list[State] = []
     for number, layer in enumerate(weights):
-        if number and p:
-            x = dropout(x, p)
+        if number and drop is not None:
+            x = drop(x)
         outputs: list[Tensor] = []
         for d, tensors in enumerate(layer):
             state = tuple(s[len(final)] for s in states)

@@ -140,7 +140,7 @@ class Held(ABC):
     def _composite(self, x: Tensor) -> Tensor:
         """The outputs of x ``[T, B, I]`` on torch's path."""
         layers = [[five] for five in self._weights]
-        output, states = composite.stack(self._layer.cell, x, self._states, layers, None, None, 0.0)
+        output, states = composite.stack(self._layer.cell, x, self._states, layers, None, None)
         for mine, left in zip(self._states, states, strict=True):
             mine.copy_(left)
         return output

@@ -8,6 +8,7 @@ and serves all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from unrolled import native
-from unrolled.nn import compiled, gradient
+from unrolled.nn import again, compiled, gradient
 from unrolled.nn.compiled import Call
 from unrolled.nn.plan import at, five
 from unrolled.unroll.budget import Needs, stretch
@@ -90,7 +91,8 @@ class Stack(Function):
             upstream: those of output, h_n and c_n.
         """
         needs = ctx.needs_input_grad[1:]
-        found = gradient.once(_backward, ctx.call, ctx.steps, needs, ctx.saved_tensors, upstream)
+        arguments = ctx.call, ctx.steps, needs, ctx.saved_tensors, upstream
+        found = gradient.once(_backward, partial(_again, ctx.call), *arguments)
         return None, None, *found
 
 
@@ -257,6 +259,14 @@ def _backward(
         dh = dx
     dh_0, dc_0 = (*carried, None)[:2]
     return (dx if needs[1] else None), (dh_0 if needs[2] else None), (dc_0 if needs[3] else None), *dW
+
+
+def _again(call: Call, tensors: Sequence[Any]) -> tuple[Sequence[Tensor | None], Sequence[Tensor]]:
+    """The same call in torch's operations: what `_backward` takes gradients of, and the outputs."""
+    end = 2 + len(call.plan.shapes)
+    (h_0, c_0, *weights), kept = tensors[:end], tensors[end:]
+    noises = kept[1 :: 2 + 2 * call.plan.directions]
+    return (kept[0], h_0, c_0, *weights), again.stack(call, kept[0], h_0, c_0, weights, noises)
 
 
 def _lane(call: Call, number: int, x: Tensor, weights: Sequence[Tensor]) -> Lane:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.nn import compiled, composite, gradient, guards, packing, recomputed, route, sequences
@@ -198,9 +200,10 @@ class Recurrent(Base):
             route.count("composite")
             route.explain_steps(self.called, self.cell, x, "" if reset is None else "reset=")
             reset = None if reset is None else reset.clone()
+            drop = partial(dropout, p=p) if p else None
             D = range(plan.directions)
             layers = [[five(weights, n * len(D) + d, plan, None) for d in D] for n in range(plan.layers)]
-            output, final = composite.stack(self.cell, x, states, layers, lengths, reset, p)
+            output, final = composite.stack(self.cell, x, states, layers, lengths, reset, drop)
         return (output.transpose(0, 1) if batch_first else output), *final
 
     def run_compiled(
