@@ -5,7 +5,7 @@ import torch
 
 import unrolled
 from unrolled import nn
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, UnavailableError
 
 X = torch.zeros(5, 2, 3)
 
@@ -92,3 +92,21 @@ def test_another_dtype_or_device():
         unrolled.trace(nn.GRU(3, 4).bfloat16(), X.bfloat16())
     with pytest.raises(OptionError, match="must lie on the CPU; got meta"):
         unrolled.trace(nn.GRU(3, 4, device="meta"), X.to("meta"))
+
+
+def test_a_loss_with_a_gradient_in_it():
+    def penalty(out):
+        (d,) = torch.autograd.grad(out[0].sum(), out[0], create_graph=True)
+        return d.square().sum() + out[0].square().sum()
+
+    def through(out):
+        x = out[0]
+        (d,) = torch.autograd.grad(x.square().sum(), model.weight_hh_l0, create_graph=True)
+        return d.square().sum()
+
+    model = nn.GRU(3, 4)
+    assert unrolled.trace(model, X + 1, loss=penalty).check().ok
+    with pytest.raises(
+        UnavailableError, match=r"loss must be differentiated once; got a second derivative\. Trace a"
+    ):
+        unrolled.trace(model, X + 1, loss=through)

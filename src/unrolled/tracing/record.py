@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import cells, unroll
 from unrolled.cells import Array, Cell
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, UnavailableError
 from unrolled.nn import route
 from unrolled.nn.compiled import Call, noise_of
 from unrolled.nn.gradient import once
@@ -179,12 +179,23 @@ class Recorded(Function):
         """
         arguments = ctx.recording, ctx.needs_input_grad[2:], ctx.saved_tensors, upstream
         if ctx.recording.items.rows is None:
-            return None, None, *once(_back, *arguments)
+            return None, None, *once(_back, _refused, *arguments)
         return None, None, *Many.apply(*arguments[:2], *upstream)
 
 
 _record: Callable[..., tuple[Tensor, ...]] = super(Function, Recorded).apply  # pyright: ignore
 """`Recorded.apply` without its preparation for the transforms of torch.func, which see no call of ours."""
+
+
+def _refused(saved: Sequence[Tensor]) -> NoReturn:
+    """Refuses a derivative of a gradient: a tape has the states of one way back, and not of another.
+
+    Raises:
+        UnavailableError: always.
+    """
+    del saved
+    fix = "Trace a loss that has no gradients in it."
+    raise UnavailableError("trace: loss", "be differentiated once", "a second derivative", fix)
 
 
 def _back(
