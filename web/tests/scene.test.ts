@@ -102,3 +102,30 @@ test("keys go into links and back", () => {
   }
   for (const wrong of ["", "h", "h.1.2", "<img>.0.0.0", "h.0.0.-1", "h.0.0.99999999999"]) expect(parse(wrong)).toBeUndefined();
 });
+
+/** The same trace with other arrays and facts. */
+function changed(trace: Trace, arrays: Readonly<Record<string, Float32Array>>, facts: object = {}): Trace {
+  const own = new Map(trace.arrays);
+  for (const [name, data] of Object.entries(arrays)) own.set(name, { ...own.get(name)!, data });
+  return Object.assign(Object.create(Object.getPrototypeOf(trace)), trace, { arrays: own, facts: { ...trace.facts, ...facts }, seen: new Map() });
+}
+
+test("a probability is of one of all, or of each by itself", () => {
+  const trace = golden("text-gru");
+  const of = key("p", -1, 3, 2);
+  expect(new Scene(trace, 0).explain(of).outer?.sign).toBe("exp");
+  const y = trace.tensor("y")!.data;
+  const keys = changed(trace, { p: Float32Array.from(y, (logit) => 1 / (1 + Math.exp(-logit))) });
+  const made = new Scene(keys, 0).explain(of);
+  expect(made.outer?.sign).toBe("σ");
+  expect(computed(made)).toBeCloseTo(made.recorded, 5);
+});
+
+test("outputs and losses of other steps than the layers' are not shown at these", () => {
+  const trace = golden("text-gru");
+  const apart = changed(trace, {}, { apart: true });
+  expect(trace.outputs("p", 0)).toBeDefined();
+  expect(trace.losses(0)).toBeDefined();
+  expect(apart.outputs("p", 0)).toBeUndefined();
+  expect(apart.losses(0)).toBeUndefined();
+});

@@ -269,7 +269,8 @@ export class Scene {
     };
     const made = this.modelEquation(of);
     const base = this.explanation(of, made, what[q] ?? q, "the rest of the model, which the trace does not hold, gives it", python);
-    return q === "p" && made ? { ...base, outer: { sign: "exp", of: Math.exp } } : base;
+    if (q !== "p" || !made) return base;
+    return { ...base, outer: this.isEach(t, u) ? { sign: "σ", of: squashed("sigmoid") } : { sign: "exp", of: Math.exp } };
   }
 
   private modelEquation({ q, t, u }: Key): Made | null {
@@ -286,10 +287,21 @@ export class Scene {
     if (!y || (q !== "p" && q !== "loss" && q !== "dy")) return null;
     const all = factor("ln Σₖ exp(yₖ)", logSumExp(y.values.subarray(t * y.units, (t + 1) * y.units)), null);
     const minus = factor("−1", -1, null);
+    if (q === "p" && this.isEach(t, u)) return { formula: "p = σ(y)", terms: [term("logit", this.ofModel("y", t, u))] };
     if (q === "p") return { formula: "p = exp(y − ln Σₖ exp(yₖ))", terms: [term("logit", this.ofModel("y", t, u)), term("all", minus, all)] };
     if (target === undefined || target < 0) return null;
     if (q === "loss") return { formula: "L = ln Σₖ exp(yₖ) − y of what came", terms: [term("all", all), term("logit", minus, this.ofModel("y", t, target))] };
     return this.ofLogit(t, u, target);
+  }
+
+  /** Whether each output is a probability by itself, as keys that may sound together are, and not one of all. */
+  private isEach(t: number, k: number): boolean {
+    const y = this.trace.outputs("y", this.b);
+    if (!y) return false;
+    const row = y.values.subarray(t * y.units, (t + 1) * y.units);
+    const p = this.modelValue("p", t, k);
+    const alone = squashed("sigmoid")(row[k]!);
+    return Math.abs(p - alone) < Math.abs(p - Math.exp(row[k]! - logSumExp(row)));
   }
 
   /** The gradient of a logit where the loss is the mean surprise. */

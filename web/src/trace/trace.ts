@@ -16,6 +16,8 @@ export interface Facts {
   readonly compared: Readonly<Record<string, number>>;
   /** What each number of the output is of: tokens, labels; empty where the trace does not say. */
   readonly outputs: readonly string[];
+  /** Whether outputs and losses are of other steps than the layers', as those of a translation are. */
+  readonly apart: boolean;
 }
 
 export class Trace {
@@ -69,7 +71,7 @@ export class Trace {
     if (known) return known;
     const tensor = this.tensor(name);
     const last = this.last;
-    if (!tensor || tensor.shape.length !== 3 || tensor.shape[0] !== last.T || tensor.shape[1] !== last.B) return undefined;
+    if (this.facts.apart || !tensor || tensor.shape.length !== 3 || tensor.shape[0] !== last.T || tensor.shape[1] !== last.B) return undefined;
     const [, B, units] = tensor.shape as [number, number, number];
     const steps = last.length(b);
     const values = new Float32Array(steps * units);
@@ -83,7 +85,7 @@ export class Trace {
   losses(b: number): Float32Array | undefined {
     const tensor = this.tensor("loss_t");
     const last = this.last;
-    if (!tensor || tensor.shape[0] !== last.T) return undefined;
+    if (this.facts.apart || !tensor || tensor.shape[0] !== last.T) return undefined;
     return Float32Array.from({ length: last.length(b) }, (_, t) => tensor.data[t * last.B + b] ?? NaN);
   }
 
@@ -148,6 +150,7 @@ function factsOf(facts: Record<string, unknown>): Facts {
     loss: typeof loss === "number" ? loss : null,
     compared: record(facts["compared"], Number),
     outputs: isTexts(outputs) ? outputs : [],
+    apart: Array.isArray(facts["output_tokens"]),
   };
 }
 
