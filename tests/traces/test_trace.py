@@ -9,6 +9,7 @@ import pytest
 from tests.traces.golden import build
 from unrolled.errors import NotKeptError, OptionError
 from unrolled.traces import Trace
+from unrolled.traces.adding_up import Sum
 from unrolled.traces.through_time import falls_below, signal
 
 
@@ -65,6 +66,47 @@ def test_a_wrong_number_does_not_add_up():
         found = Trace({**trace.arrays, name: wrong}, trace.facts).check()
         assert not found.ok
         assert any(sentence in line for line in str(found).splitlines() if line.startswith("DOES NOT ADD UP"))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["l0/h", "l0/dh", "l0/dW_hh"])
+def test_what_is_not_finite_does_not_add_up(name: str, number: float):
+    trace = build()
+    wrong = trace[name].copy()
+    wrong[-1] = number
+    found = Trace({**trace.arrays, name: wrong}, trace.facts).check()
+    assert not found.ok
+    told = [str(each) for each in found.sums if not each.ok]
+    assert told
+    assert all(line.startswith("DOES NOT ADD UP: l0") for line in told)
+    assert all(line.endswith("for there is NaN or infinity") for line in told)
+
+
+def test_a_comparison_that_was_not_finite_does_not_add_up():
+    trace = build()
+    trace.facts["compared"] = {"gradients": None}
+    assert not trace.check().ok
+    assert "DOES NOT ADD UP: model: gradients, for there is NaN or infinity" in str(trace.check())
+
+
+@pytest.mark.parametrize("limit", [1e-6, 1e-5, 1e-12])
+def test_words_and_verdict_agree(limit: float):
+    for apart in (0.0, limit, 1.01 * limit, 100 * limit, 101 * limit, np.inf, np.nan):
+        found = Sum("l0", "it", apart, limit)
+        assert str(found).startswith("adds up") == found.ok == (apart <= limit)
+
+
+@pytest.mark.parametrize("lacking", ["l0/h", "l0/x"])
+def test_a_trace_in_float64_is_judged_as_such_whatever_was_kept(lacking: str):
+    trace = build()
+    trace.facts["compared"] = {"gradients": 1e-9}
+    dh = trace["l0/dh"] + 1e-9
+    less = {name: value for name, value in trace.arrays.items() if name != lacking}
+    found = Trace({**less, "l0/dh": dh}, trace.facts).check()
+    assert {line.split(":")[1] for line in str(found).splitlines() if line.startswith("DOES NOT")} == {
+        " l0",
+        " model",
+    }
 
 
 def test_what_cannot_be_checked_is_said():

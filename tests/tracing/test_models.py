@@ -311,7 +311,10 @@ def test_float32s_rounding_is_told_from_a_mistake():
     assert double.ok
     assert not single.ok
     assert "DOES NOT" not in str(single)
-    assert "more than 1e-06: float32's rounding; float64 settles it" in str(single)
+    assert "UNSETTLED: l0: " in str(single)
+    assert "more than 1e-06: float32's rounding or a mistake; float64 settles it" in str(single)
+    lines = str(single).splitlines()
+    assert [line.startswith("adds up") for line in lines] == [found.ok for found in single.sums]
 
 
 def test_a_mistake_of_a_thousandth_is_no_rounding():

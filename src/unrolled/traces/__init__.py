@@ -137,7 +137,8 @@ class Trace:
             >>> trace.check().ok
             True
         """
-        return check(self.layers, self.facts)
+        floats = (array.dtype.name for array in self.arrays.values() if array.dtype.kind == "f")
+        return check(self.layers, self.facts, next(floats, "float32"))
 
     def save(self, path: str | Path) -> None:
         """Writes one file, ``.safetensors``, or, under any other name, a folder.

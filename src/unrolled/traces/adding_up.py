@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +27,17 @@ BETWEEN = {"float32": 1e-5, "float64": 1e-12}
 
 
 ROUNDING = 100
-"""Beyond its limit by up to this factor, a float32 trace is told from a mistake: sums of products up to some
-hundreds, as trained weights have, round by as much. A float64 trace of the same network settles it."""
+"""Beyond its limit by up to this factor, a float32 trace may only have rounded: sums of products up to some
+hundreds, as trained weights have, do by as much. A float64 trace of the same network settles it."""
 
 
 @dataclass(frozen=True)
 class Sum:
-    """One thing that was looked at; ``apart`` is None where something it needs was not kept."""
+    """One thing that was looked at.
+
+    Attributes:
+        apart: None where something it needs was not kept; not finite where there is NaN or infinity in it.
+    """
 
     where: str
     what: str
@@ -42,7 +47,7 @@ class Sum:
 
     @property
     def ok(self) -> bool:
-        """Whether it adds up within its limit, or could not be looked at."""
+        """Whether it adds up within its limit, or could not be looked at. NaN and infinity never add up."""
         return self.apart is None or self.apart <= self.limit
 
     @property
@@ -54,10 +59,14 @@ class Sum:
     def __str__(self) -> str:
         if self.apart is None:
             return f"not checked: {self.where}: {self.what}: {self.reason}"
-        verdict = "adds up" if self.ok or self.rounded else "DOES NOT ADD UP"
+        verdict = "adds up" if self.ok else "UNSETTLED" if self.rounded else "DOES NOT ADD UP"
+        about = f"{verdict}: {self.where}: {self.what}"
+        if not isfinite(self.apart):
+            return f"{about}, for there is NaN or infinity"
         apart = "exactly" if self.apart == 0 else f"to {self.apart:.1e}"
-        more = f", more than {self.limit:.0e}: float32's rounding; float64 settles it" if self.rounded else ""
-        return f"{verdict}: {self.where}: {self.what}, {apart}{more}"
+        more = "" if self.ok else f", more than {self.limit:.0e}"
+        doubt = ": float32's rounding or a mistake; float64 settles it" if self.rounded else ""
+        return f"{about}, {apart}{more}{doubt}"
 
 
 @dataclass(frozen=True)
@@ -75,21 +84,21 @@ class Checked:
         return "\n".join(map(str, self.sums)) or "nothing to check: the trace has no layer"
 
 
-def check(layers: Sequence[LayerTrace], facts: Mapping[str, Any]) -> Checked:
-    """Looks at every layer, then at what was compared while it was traced."""
-    sums = [found for layer in layers for found in _layer(layer)]
-    dtype = layers[0].h.dtype.name if layers and "h" in layers[0].arrays else "float32"
+def check(layers: Sequence[LayerTrace], facts: Mapping[str, Any], dtype: str) -> Checked:
+    """Looks at every layer, then at what was compared while it ran; ``dtype`` is that of all floats."""
+    sums = [found for layer in layers for found in _layer(layer, LIMITS[dtype])]
     limits = LIMITS if facts["versions"].get("compiled_core") else BETWEEN
-    for what, apart in facts.get("compared", {}).items():
-        sums.append(Sum("model", what, apart, limits[dtype]))
+    for what, found in facts.get("compared", {}).items():
+        sums.append(Sum("model", what, nan if found is None else found, limits[dtype]))
     return Checked(tuple(sums))
 
 
-def _layer(layer: LayerTrace) -> Iterator[Sum]:
+def _layer(layer: LayerTrace, limit: float) -> Iterator[Sum]:
     """The sums of one layer."""
     for what, compare in _COMPARISONS.items():
         try:
-            apart, limit = compare(layer), LIMITS[layer.h.dtype.name]
+            with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are said, not warned of
+                apart = compare(layer)
         except NotKeptError as error:
             yield Sum(layer.name, what, None, 0, str(error))
         else:
@@ -101,7 +110,8 @@ def _functions(layer: LayerTrace) -> float:
     """The cell's functions over both recomputed halves, in float64, beside what was recorded."""
     tape = _wide(layer.tape)
     xw, hw = (half.reshape(-1, *half.shape[2:]) for half in unroll.preactivations(tape))
-    v, real, first, worst = inside.values(tape), tape.real().reshape(-1), 0, 0.0
+    v, real, first = inside.values(tape), tape.real().reshape(-1), 0
+    found: list[float] = []
     projected = "W_hr" in tape.params
     for stage in tape.cell.stages:
         gates = slice(first, first + len(stage.gates))
@@ -109,9 +119,9 @@ def _functions(layer: LayerTrace) -> float:
         if projected:
             given["m"] = given.pop("h")
             given["h"] = given["m"] @ tape.params["W_hr"].T
-        worst = max(worst, *(apart(v[name][real], given[name][real]) for name in given.keys() & v.keys()))
+        found += [apart(v[name][real], given[name][real]) for name in given.keys() & v.keys()]
         first += len(stage.gates)
-    return worst
+    return largest(found)
 
 
 def _carry(layer: LayerTrace) -> float:
@@ -124,7 +134,7 @@ def _parts(layer: LayerTrace) -> float | None:
     if layer.whole_T > layer.T:
         return None
     wholes = {name: getattr(layer, f"d{name}") for name in layer.parts}
-    return max(apart(wholes[name], part.dense().astype(np.float64)) for name, part in layer.parts.items())
+    return largest(apart(wholes[name], part.dense().astype(np.float64)) for name, part in layer.parts.items())
 
 
 _COMPARISONS = {
@@ -137,12 +147,25 @@ _COMPARISONS = {
 def apart(recorded: Array, other: Array) -> float:
     """The largest difference of two arrays in units of the largest number of the first.
 
+    Not finite where a number of either is not.
+
     Shapes:
         any, the same.
     """
     scale = float(np.abs(recorded).max(initial=0))
-    largest = float(np.abs(recorded - other).max(initial=0))
-    return largest / scale if scale else largest
+    with np.errstate(invalid="ignore", over="ignore"):
+        most = float(np.abs(recorded - other).max(initial=0))
+    return most / scale if scale else most
+
+
+def largest(found: Iterable[float]) -> float:
+    """The largest of some that are at least 0; NaN where one is NaN, which `max` passes over.
+
+    Example:
+        >>> largest([1.0, float("nan")]), max(1.0, float("nan"))
+        (nan, 1.0)
+    """
+    return float(np.max([0.0, *found]))
 
 
 def _wide(tape: Tape[Cell]) -> Tape[Cell]:
