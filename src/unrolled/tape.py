@@ -85,12 +85,14 @@ class Engine(NamedTuple):
     """Who computes, on how many threads at most (the reference has one), and how much of a run it holds.
 
     With ``memory="sqrt"``, or an amount of memory in bytes or as ``"200MB"``, a run holds the states at some
-    steps alone, and computes the rest again when it goes back. Neither threads nor memory change a bit.
+    steps alone, and computes the rest again when it goes back. Runs that one amount is for, as the layers and
+    directions of a stack, say how many they are in ``share``. Neither threads nor memory change a bit.
     """
 
     name: Literal["auto", "native", "reference"] = "auto"
     threads: int = 1
     memory: str | int | None = None
+    share: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

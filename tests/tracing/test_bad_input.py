@@ -87,6 +87,31 @@ def test_a_loss_that_is_none(loss, message: str):
             unrolled.trace(model, X, loss=loss)
 
 
+class Beside(torch.nn.Module):
+    """A recurrent layer, and beside it an embedding that has nothing to do with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.beside = nn.GRU(3, 4), torch.nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.rnn(x)[0], self.beside.square()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_loss_that_leads_past_the_recurrent_layers(frozen: bool):
+    model, elsewhere = Beside(), torch.ones(3, requires_grad=True)
+    model.rnn.requires_grad_(not frozen)
+    for loss in (lambda out: elsewhere.sum(), lambda out: out[1].sum()):
+        with pytest.raises(
+            OptionError,
+            match="must have a graph that leads to the model; got one that leads to none of its rec",
+        ):
+            unrolled.trace(model, X, loss=loss)
+    zero = unrolled.trace(model, X, loss=lambda out: 0 * out[0].sum())
+    assert not zero["l0/dh"].any(), "which is a way, if nothing goes along it"
+
+
 def test_another_dtype_or_device():
     with pytest.raises(OptionError, match=r"must be float32 or float64; got torch\.bfloat16"):
         unrolled.trace(nn.GRU(3, 4).bfloat16(), X.bfloat16())

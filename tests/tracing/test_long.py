@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,7 @@ import torch
 
 import unrolled
 from tests.tracing.cases import CELLS, WAYS, Called, Way, loss_of
+from unrolled import errors, native, nn
 from unrolled.traces import Trace
 from unrolled.tracing.keep import Keep
 from unrolled.tracing.record import Recorder
@@ -106,3 +111,95 @@ def test_a_window_is_little(monkeypatch: pytest.MonkeyPatch):
     little = held(model, x, Keep(NAMES, steps=range(100, 110)))
     assert max(rows) == 32  # of a tape that all stretches share
     assert little < everything / 10
+
+
+def lanes_held(model: Any, x: torch.Tensor) -> tuple[int, set[int]]:
+    """Bytes that all tapes of a stack hold between the passes beside h, and the steps of their stretches."""
+    recorder = Recorder([("layer", model.layer)], Keep(NAMES))
+    with recorder.on():
+        model(x)
+    tapes = [recording.tape for recording in recorder.recordings]
+    states = [states for tape in tapes if tape.marks for states in tape.marks.states]
+    between = sum(value.nbytes for of_mark in states for value in of_mark.values())
+    kept = (tape.arrays[name].nbytes for tape in tapes for name in ("c", "gates") if name in tape.arrays)
+    return between + sum(kept), {tape.marks.steps if tape.marks else T for tape in tapes}
+
+
+def test_a_budget_is_handed_on_and_shared_by_all_layers_and_directions():
+    model, x = made("lstm", WAYS[1])  # two layers in two directions
+    room = T * B * H * (4 + 1) * 4  # of one of the four: gates and c, in float32
+    everything, steps = lanes_held(model, x)
+    assert steps == {T}
+    assert room * 4 <= everything < room * 4.1
+    model.layer.memory = everything
+    assert lanes_held(model, x) == (everything, {T}), "there is room for all of it"
+    model.layer.memory = room
+    held, steps = lanes_held(model, x)
+    one_stretch = max(steps) * B * H * (4 + 1 + 1) * 4  # of which one is there at a time, going back
+    assert held + one_stretch <= room
+    assert 32 < max(steps) < T, "as much as there is room for, not about √T"
+    whole = unrolled.trace(model, x, loss=loss_of, keep=NAMES)
+    model.layer.memory = None
+    assert_window(whole, unrolled.trace(model, x, loss=loss_of, keep=NAMES), 0, T)
+
+
+def test_that_pieces_take_the_whole_tape_is_said(caplog: pytest.LogCaptureFixture):
+    model, x = made("gru", WAYS[0])
+    errors.note.cache_clear()
+    with caplog.at_level(logging.WARNING, "unrolled"):
+        unrolled.trace(model, x, loss=loss_of, keep=("G", "dh"))
+        assert "holds the whole tape" not in caplog.text
+        model.layer.memory = "1MB"
+        unrolled.trace(model, x, loss=loss_of, keep=("G", "dh"))
+    assert "note: a trace with G holds the whole tape, memory= or not" in caplog.text
+
+
+CALL = r"""
+import re, sys
+from pathlib import Path
+import torch, unrolled
+from unrolled.tracing.keep import Keep
+
+def resident(name):
+    return 1024 * int(re.search(name + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+def traced(T, steps):
+    x, keep = torch.ones(T, 4, 4), Keep(steps=steps)
+    return unrolled.trace(layer, x, loss=lambda out: out[0].square().sum(), keep=keep)
+
+torch.set_num_threads(1)
+layer = unrolled.nn.LSTM(4, 64, proj_size=4)
+traced(300, range(10, 20))
+before = resident("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+traced(20_000, eval(sys.argv[1]))
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(
+    not native.available() or not Path("/proc/self/clear_refs").exists(),
+    reason="without the compiled core an unrecorded run holds its tape; peaks are read in Linux's /proc",
+)
+def test_the_whole_call_for_a_window_takes_little():
+    """Not only what is recorded, but also the run beside it that nobody records."""
+
+    def taken(steps: str) -> int:
+        done = subprocess.run([sys.executable, "-c", CALL, steps], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    tape = 20_000 * 4 * 64 * (4 + 1 + 1) * 4  # gates, c and the state before it is projected, in float32
+    assert taken("None") > tape
+    assert taken("range(10_000, 10_100)") < tape / 4
+
+
+def test_the_layers_are_left_as_they_were():
+    theirs = torch.nn.GRU(I, H)
+    ours = nn.GRU(I, H)
+    model: Any = torch.nn.Sequential()
+    model.theirs, model.ours, model.budget = theirs, ours, nn.GRU(I, H, memory="1MB")
+    model.forward = lambda x: model.theirs(x)[0] + model.ours(x)[0] + model.budget(x)[0]
+    before = [dict(vars(layer)) for layer in (theirs, ours)]
+    unrolled.trace(model, torch.randn(T, B, I), loss=loss_of, keep=Keep(NAMES, steps=STEPS))
+    assert [dict(vars(layer)) for layer in (theirs, ours)] == before
+    assert model.budget.memory == "1MB"

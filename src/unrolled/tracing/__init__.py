@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softmax
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.errors import DataError, OptionError
+from unrolled.errors import DataError, OptionError, UnavailableError, note
 from unrolled.losses import cross_entropy_t
 from unrolled.nn.conversion import as_ours
+from unrolled.nn.recurrent import Recurrent
 from unrolled.traces import Trace
 from unrolled.tracing import assemble, models
 from unrolled.tracing.assemble import Course
@@ -166,10 +167,7 @@ def trace_course(
             raise OptionError(
                 "trace: the model", "hold a recurrent layer", unseen or type(model).__name__, fix
             )
-        unrecorded: models.Gradients = {}
-        if back:
-            with models.rehearsal(model):
-                unrecorded = models.gradients(model, run().loss)
+        unrecorded = _unrecorded(model, run, layers, keep) if back else {}
         recorder = Recorder(layers, keep)
         with recorder.on():
             course = run()
@@ -205,6 +203,21 @@ def _ids(x: Any) -> dict[str, Tensor]:
     return {"ids": x} if whole else {}
 
 
+def _unrecorded(
+    model: nn.Module, run: Callable[[], Course], layers: Sequence[tuple[str, Recurrent]], keep: Keep
+) -> models.Gradients:
+    """The weights' gradients of a run that nobody records; beside a window in little memory, as that is."""
+    if keep.is_part:
+        try:
+            with models.rehearsal(model), models.in_little_memory(layer for _, layer in layers):
+                return models.gradients(model, run().loss)
+        except UnavailableError as error:
+            why = f"memory= must {error.rule}"
+            note(f"the trace of a window is compared with a run that holds its whole tape, because {why}")
+    with models.rehearsal(model):
+        return models.gradients(model, run().loss)
+
+
 def _back(model: nn.Module, recorder: Recorder, course: Course, keep: Keep) -> models.Gradients:
     """Back from the loss over every tape, and in pieces if they are wanted; gives the weights' gradients."""
     weights = models.learning(model)
@@ -213,6 +226,9 @@ def _back(model: nn.Module, recorder: Recorder, course: Course, keep: Keep) -> m
     _, *found = torch.autograd.grad(models.scalar(course.loss), wanted, retain_graph=True, allow_unused=True)
     recorded: models.Gradients = dict(zip(weights, found, strict=False))
     course.dy = found[len(weights)] if ys else None
+    if not recorder.went_back:
+        fix = "Compute it from what the model gave, by its recurrent layers."
+        raise OptionError("trace: loss", models.LEADS, "one that leads to none of its recurrent layers", fix)
     recorder.complete()
     if "G" in keep:
         gradients = course.direct() if course.direct else found[len(weights) + len(ys) :]

@@ -84,6 +84,11 @@ class Keep:
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
+    @property
+    def is_part(self) -> bool:
+        """Whether a run need not hold its whole tape: only some steps are kept, and no pieces go back."""
+        return self.steps is not None and "G" not in self
+
     def stretch(self, T: int) -> tuple[int, int]:
         """The first of the steps to keep out of T, and the one behind the last.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,13 @@ import unrolled
 from unrolled import native
 from unrolled.errors import OptionError
 from unrolled.nn.recurrent import Recurrent
+from unrolled.traces.adding_up import largest
 
 Gradients = dict[str, Tensor | None]
 """Of every parameter that wants one, by name."""
+
+LEADS = "have a graph that leads to the model"
+"""What a loss must."""
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -73,11 +77,30 @@ def unseen(model: nn.Module) -> str:
 def rehearsal(model: nn.Module) -> Generator[None]:
     """Within it the model may run; afterwards random numbers and buffers are as they were before."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    with torch.random.fork_rng(devices=[]):
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
+@contextmanager
+def in_little_memory(layers: Iterable[Recurrent]) -> Generator[None]:
+    """Within it, layers that would hold the tape of all steps hold that of about √T."""
+    whole = [layer for layer in layers if layer.memory is None]
+    own = ["memory" in vars(layer) for layer in whole]  # those of torch.nn have none
+    for layer in whole:
+        layer.memory = "sqrt"
+    try:
         yield
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
+    finally:
+        for layer, had in zip(whole, own, strict=True):
+            if had:
+                layer.memory = None
+            else:
+                del layer.memory
 
 
 def scalar(loss: Any) -> Tensor:
@@ -92,7 +115,7 @@ def scalar(loss: Any) -> Tensor:
         raise OptionError("trace: loss", "give one number, a tensor", got, fix)
     if not loss.requires_grad:
         fix = "Compute it from the model's output by torch's operations, without detach, no_grad or item."
-        raise OptionError("trace: loss", "have a graph that leads to the model", "a number without one", fix)
+        raise OptionError("trace: loss", LEADS, "a number without one", fix)
     return loss.reshape(())
 
 
@@ -105,25 +128,27 @@ def gradients(model: nn.Module, loss: Any) -> Gradients:
     """The gradient of every parameter; None where the loss does not depend on it.
 
     Raises:
-        OptionError: the loss is no scalar or has no graph.
+        OptionError: the loss is no scalar.
     """
     wanted = learning(model)
     if not wanted:
         return {}
+    if isinstance(loss, Tensor) and not loss.requires_grad:  # of what is frozen, unless it is recorded
+        return dict.fromkeys(wanted)
     found = torch.autograd.grad(scalar(loss), [*wanted.values()], allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 
 
 def apart(recorded: Gradients, other: Gradients) -> float:
-    """The largest difference, in units of the largest number of each."""
-    worst = 0.0
+    """The largest difference, in units of the largest number of each; not finite where one of them is not."""
+    found: list[float] = []
     for name, d in recorded.items():
         e = other[name]
         d, e = (torch.zeros(()) if v is None else v.detach() for v in (d, e))  # noqa: PLW2901
         scale = float(e.abs().max()) if e.numel() else 0.0
-        largest = float((d - e).abs().max()) if e.numel() else 0.0
-        worst = max(worst, largest / scale if scale else largest)
-    return worst
+        most = float((d - e).abs().max()) if e.numel() else 0.0
+        found.append(most / scale if scale else most)
+    return largest(found)
 
 
 def tensors(output: Any) -> list[Tensor]:

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import cells, unroll
 from unrolled.cells import Array, Cell
-from unrolled.errors import OptionError, UnavailableError
+from unrolled.errors import OptionError, UnavailableError, note
 from unrolled.nn import route
 from unrolled.nn.compiled import Call, noise_of
 from unrolled.nn.gradient import once
@@ -107,13 +107,13 @@ class Recorder:
         incoming, order = self._incoming.pop(layer, None), None
         if isinstance(incoming, PackedSequence) and incoming.unsorted_indices is not None:
             order = incoming.unsorted_indices.numpy()
-        plan, ends = call.plan, list[list[Tensor]]()
+        plan, ends, memory = call.plan, list[list[Tensor]](), self._memory(layer)
         for number in range(plan.layers):
             outputs: list[Tensor] = []
             for d in range(plan.directions):
                 k = number * plan.directions + d
                 own = five(weights, k, plan, None)
-                engine = Engine("auto", torch.get_num_threads(), self._memory(layer))
+                engine = Engine("auto", torch.get_num_threads(), memory, plan.layers * plan.directions)
                 tape = _new_tape(layer.cell, call, x, [state[k] for state in states], own, bool(d), engine)
                 name = f"l{self._runs}{'.reverse' if d else ''}"
                 recording = Recording(
@@ -131,13 +131,21 @@ class Recorder:
                 x = x * noise_of(x, call.p, call.rows)
         return x, [torch.stack(state) for state in zip(*ends, strict=True)]
 
-    def _memory(self, layer: Recurrent) -> str | None:
-        """How much of a run is held: little where a part of it is asked for, and all for the pieces."""
-        part = self._keep.steps is not None or layer.memory is not None
-        return "sqrt" if part and "G" not in self._keep else None
+    def _memory(self, layer: Recurrent) -> str | int | None:
+        """How much of a run is held: what the layer says, little for a window, and all for the pieces."""
+        if "G" in self._keep:
+            if layer.memory is not None:
+                note("a trace with G holds the whole tape, memory= or not: its pieces go back over all of it")
+            return None
+        return "sqrt" if layer.memory is None and self._keep.is_part else layer.memory
 
     def _window(self, T: int) -> range | None:
-        return None if self._keep.steps is None or "G" in self._keep else range(*self._keep.stretch(T))
+        return range(*self._keep.stretch(T)) if self._keep.is_part else None
+
+    @property
+    def went_back(self) -> bool:
+        """Whether a gradient went back over any tape."""
+        return any("dh_0" in recording.tape.arrays for recording in self.recordings)
 
     def complete(self) -> None:
         """Gives the tapes that the loss does not depend on their gradients, zeros."""

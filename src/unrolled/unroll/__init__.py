@@ -97,7 +97,7 @@ def _marks(cell: Cell, sizes: guards.Sizes, walk: Walk, engine: Engine, itemsize
     block = ENGINES[engine.name].block_steps(sizes["B"], sizes["H"])
     whole = held((name for name in needed if name != "h"), steps)
     mark = itemsize * sum(math.prod(guards.shape(cell.initial_axes(name), sizes)) for name in cell.states)
-    needs = budget.Needs(steps, block, whole, held(needed, 1), mark)
+    needs = budget.Needs(steps, block, engine.share * whole, held(needed, 1), engine.share * mark)
     length = budget.stretch("unroll.forward: memory", engine.memory, needs)
     return Marks(length) if length < steps else None
 

@@ -235,7 +235,7 @@ def stretch(where: str, steps: range | None, T: int) -> slice:
 
 def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine:
     """The engine that runs: ``auto`` is the compiled core where it has this cell, else it says why not."""
-    name, threads, memory = wanted if isinstance(wanted, Engine) else (wanted, 1, None)
+    name, threads, memory, share = wanted if isinstance(wanted, Engine) else (wanted, 1, None, 1)
     if name not in ENGINES:
         fix = nearest(str(name), ENGINES)
         raise OptionError(f"{where}: engine", f"be one of {', '.join(ENGINES)}", repr(name), fix)
@@ -244,11 +244,11 @@ def engine(where: str, cell: Cell, dtype: DType, wanted: Engine | str) -> Engine
         raise OptionError(f"{where}: threads", rule, got, "The calling thread is one of them.")
     supported = cells.find(cell.name) is cell and native.supports(cell.functions, dtype.name)
     if name != "reference" and supported:
-        return Engine("native", threads, memory)
+        return Engine("native", threads, memory, share)
     reason = native.why_not() or f"{cell.name} has no compiled version for {dtype}"
     if name == "native":
         fix = 'Take engine="reference", or "auto" for the fastest that is there.'
         raise UnavailableError(f"{where}: engine", 'be available to be "native"', f"this: {reason}", fix)
     if name == "auto":
         note(f"unroll runs the reference in NumPy, because {reason}")
-    return Engine("reference", memory=memory)
+    return Engine("reference", memory=memory, share=share)
