@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tests.report.traces import B, H, T, cases, changed, fading
+from tests.report.traces import B, H, T, cases, changed, fading, translated
 from unrolled.errors import DataError, OptionError
 from unrolled.report.figures import FIGURES, LONGEST, draw, draw_all, palette, sheet
 from unrolled.report.figures.network import LANE
@@ -186,6 +186,36 @@ def test_even_fading_is_a_straight_line_with_its_half_life(rate: float):
 
 def test_growing_gradients_extend_the_scale_upwards():
     assert "10¹" in words(root(fading(1.2), "distance"))
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_single_losses_of_a_window_are_those_of_its_own_steps(direction: str):
+    trace = cases()["window of both directions"]()
+    first, G = 4, trace.layer("l0" if direction == "forward" else "l0.reverse").G.astype(float)
+    assert G.shape == (T, 5)
+    own = G[first : first + 5]
+    if direction == "forward":
+        expected = [own[s, : s + 1][::-1] / own[s, s] for s in range(1, 5)]
+    else:
+        expected = [own[s, s:] / own[s, s] for s in range(4)]
+    paths = [path for path in classes(root(trace, "distance"), "faint-line") if path.tag == f"{SVG}path"]
+    assert len(paths) == 8, "four losses of each direction"
+    for path, left in zip(paths[:4] if direction == "forward" else paths[4:], expected, strict=True):
+        below = points(path)[:, 1] - points(path)[0, 1]  # from 1, down by powers of ten
+        np.testing.assert_allclose(below, -np.log10(left) * decade(trace), atol=0.02)
+
+
+def decade(trace: Trace) -> float:
+    """The height of a power of ten in the figure of distances."""
+    heights = sorted({float(line.get("y1", 0)) for line in classes(root(trace, "distance"), "grid")})
+    return heights[1] - heights[0]
+
+
+def test_what_no_distance_lies_between_is_drawn_by_jacobians():
+    trace = translated()
+    words = draw(trace, "distance").words
+    assert "In l0 half of the Jacobian is left" in words or "In l0 more than 1 % of the Jacobian" in words
+    assert "of the gradient of h is left" in words.partition("In l1")[2]
 
 
 def itemised(largest: float) -> Trace:

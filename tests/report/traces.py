@@ -37,6 +37,17 @@ class Ragged(torch.nn.Module):
         return self.layer(x, lengths=torch.tensor([7, 12, 1]))
 
 
+class Translator(torch.nn.Module):
+    """Reads T steps, and writes fewer from where that ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.GRU(I, H), nn.GRU(I, H)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.decoder(x[: T // 2], self.encoder(x)[1])
+
+
 def cases() -> dict[str, Callable[[], Trace]]:
     return {
         "lstm of two layers": lambda: traced(nn.LSTM(I, H, num_layers=2)),
@@ -47,6 +58,9 @@ def cases() -> dict[str, Callable[[], Trace]]:
         "projection": lambda: traced(nn.LSTM(I, H, proj_size=2)),
         "ragged": lambda: traced(Ragged()),
         "window": lambda: traced(nn.GRU(I, H), keep=Keep(ALL, steps=range(4, 9))),
+        "window of both directions": lambda: traced(
+            nn.GRU(I, H, bidirectional=True), keep=Keep(ALL, steps=range(4, 9))
+        ),
         "one step": lambda: traced(nn.GRU(I, H), steps=1),
         "loss at the end": lambda: traced(nn.GRU(I, H), loss=lambda output: output[1].sum()),
         "not itemised": lambda: traced(nn.GRU(I, H), keep=("forward", "backward")),
@@ -54,6 +68,11 @@ def cases() -> dict[str, Callable[[], Trace]]:
         "no loss": lambda: traced(nn.LSTM(I, H), keep="forward", loss=None),
         "states alone": lambda: traced(nn.LSTM(I, H), keep="h", loss=None),
     }
+
+
+def translated() -> Trace:
+    """Of an encoder whose steps are not those of the losses."""
+    return traced(Translator())
 
 
 def fading(rate: float, steps: int = T) -> Trace:

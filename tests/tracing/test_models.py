@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import unrolled
 from tests.tracing.cases import CELLS, WAYS, Called, Way, loss_of, make
 from unrolled import native
+from unrolled.errors import NotKeptError
 from unrolled.traces import Trace
 
 ALL = ("forward", "backward", "G")
@@ -102,6 +103,23 @@ def test_a_model_of_torchs_layers_inside_free_code():
     reached = trace.layer("l0").G  # what the last outputs send back through the decoder to the encoder
     assert reached.shape == (4, 6)
     assert (reached > 0).all()
+
+
+def test_no_distance_lies_between_a_decoders_loss_and_its_encoder():
+    torch.manual_seed(0)
+    inputs = torch.randn(2, 6, 3).double(), torch.randn(2, 4, 5).double()
+    trace = unrolled.trace(Translator().double(), inputs, loss=lambda out: loss_of(out[0]), keep=ALL)
+    for name, to_end in (("l0", lambda d: (5 - d, 5)), ("l1.reverse", lambda d: (d, 0))):
+        encoder = trace.layer(name)
+        assert encoder.own_losses is None
+        of_jacobians = [encoder.product_norm(*to_end(d)) for d in range(6)]
+        np.testing.assert_allclose(encoder.signal(), of_jacobians, rtol=1e-9)
+    decoder = trace.layer("l3")
+    np.testing.assert_array_equal(decoder.own_losses, decoder.G)
+    matrix_alone = unrolled.trace(Translator().double(), inputs, loss=lambda out: loss_of(out[0]), keep="G")
+    assert np.isfinite(matrix_alone.layer("l3").signal()).all()
+    with pytest.raises(NotKeptError, match="l0/x must be kept"):
+        matrix_alone.layer("l0").signal()
 
 
 @pytest.mark.parametrize("enforce_sorted", [True, False])

@@ -76,6 +76,11 @@ class LayerTrace:
     def __str__(self) -> str:
         return f"{self.name} {self.cell.name} T={self.T} B={self.B} I={self.I} H={self.H}"
 
+    @cached_property
+    def not_finite(self) -> tuple[str, ...]:
+        """The names of its arrays that have NaN or infinity."""
+        return tuple(name for name, array in self.arrays.items() if not np.isfinite(array).all())
+
     # ------------------------------------------------------------------------------------------ forward
 
     @property
@@ -237,20 +242,36 @@ class LayerTrace:
             return False
         return bool(np.delete(dh_out, last, axis=0).any())
 
+    @property
+    def own_losses(self) -> Array | None:
+        """The itemised matrix between the steps that were kept and their own losses.
+
+        None where it was not kept, or its losses are at no distance from the layer's states: as those of a
+        decoder are to its encoder, and one loss of many steps.
+
+        Shapes:
+            result: ``[T, T]``; ``[1, T]`` of a loss at the end.
+        """
+        G = self.arrays.get("G")
+        if G is None or len(G) not in (1, self.whole_T) or self.is_read_on_the_way:
+            return None
+        return G if len(G) == 1 else G[self.first_step : self.first_step + self.T]
+
     def signal(self) -> Array:
         """How much of a gradient is left by distance: 1 at distance 0.
 
-        From the itemised matrix where it was kept, as the median over loss steps of ``G[s, t] / G[s, s]``;
-        else, and of one loss that reads more than the last step, from the true products of Jacobians that end
-        at the last step of sequence 0.
+        From the itemised matrix, as far as `own_losses` has it, as the median over loss steps of
+        ``G[s, t] / G[s, s]``; else from the true products of Jacobians that end at the last step of
+        sequence 0.
 
         Shapes:
             result: ``[T]``, by how many steps lie between; NaN at distances that no loss step has.
+
+        Raises:
+            NotKeptError: neither was kept, nor what the Jacobians follow from.
         """
-        if "G" in self.arrays and not self.is_read_on_the_way:
-            # Losses of every step, states of those that were kept: the square between them.
-            G = self.G if len(self.G) == 1 else self.G[self.first_step : self.first_step + self.T]
-            return through_time.signal(G, self.reverse)
+        if self.own_losses is not None:
+            return through_time.signal(self.own_losses, self.reverse)
         return through_time.product_norms(self._sequence(0))
 
     @cached_property

@@ -21,6 +21,13 @@ LINES = 40
 BOTTOM = -6
 """The power of ten where the scale begins."""
 
+SAYS = {
+    "gradient of h": "How much is left of the gradient of h, of one step's loss, by how many steps back the "
+    "state lies; it is 1 at its own step.",
+    "Jacobian": "By how much the state's Jacobian over a distance to the last step lengthens a gradient.",
+}
+"""By what is drawn, what that is."""
+
 
 def distance(trace: Trace, b: int) -> Figure:
     """Draws it; of sequence ``b`` where there is no itemised matrix, which is of all together.
@@ -48,14 +55,10 @@ def distance(trace: Trace, b: int) -> Figure:
         for line in _single(layer):
             frame.curve(line, "faint-line")
         frame.curve(signal, "backward-line")
-        words.append(_reached(layer))
-    begin = (
-        "How much is left of the gradient of one step's loss, by how many steps back the state lies; it is 1 "
-        "at its own step."
-        if all("G" in layer.arrays and not layer.is_read_on_the_way for layer in layers)
-        else "By how much the state's Jacobian over a distance, up to the last step, lengthens a gradient."
-    )
-    return Figure("distance", "Gradient against distance", " ".join([begin, *words]), y + HIGH + 48, pen.body)
+        words.append(_reached(layer, signal))
+    begin = (says for of, says in SAYS.items() if of in map(_of, layers))
+    said = " ".join([*begin, *words])
+    return Figure("distance", "Gradient against distance", said, y + HIGH + 48, pen.body)
 
 
 class Frame:
@@ -80,7 +83,7 @@ class Frame:
             pen.text(self.at(distance, 1)[0], self.y + HIGH + 14, str(distance), "soft small", "middle")
         pen.text(x + self.wide / 2, self.y + HIGH + 30, "steps between loss and state", "soft", "middle")
         pen.text(x - 48, self.y - 12, "share left", "soft small")
-        pen.text(end, self.y - 12, f"{layer.name} {layer.cell.name}", "ink strong", "end")
+        pen.text(end, self.y - 12, f"{layer.name} {layer.cell.name}, {_of(layer)}", "ink strong", "end")
         for share, words, place in ((0.5, "half", layer.half_life), (0.01, "1 %", layer.reach)):
             if place <= self.farthest:
                 across, y = self.at(place, share)
@@ -104,10 +107,10 @@ class Frame:
 
 def _single(layer: LayerTrace) -> Iterator[Array]:
     """What is left of single steps' losses, by distance."""
-    G = layer.arrays.get("G")
+    G = layer.own_losses
     if G is None or len(G) == 1:
         return
-    steps = np.arange(min(len(G), layer.T)) if layer.reverse else np.arange(1, len(G))
+    steps = np.arange(layer.T) if layer.reverse else np.arange(1, layer.T)
     for s in steps[np.unique(np.linspace(0, len(steps) - 1, LINES).astype(int))] if len(steps) else []:
         row = G[s, s:] if layer.reverse else G[s, : s + 1][::-1]
         if len(row) > 1 and row[0] > 0:
@@ -120,11 +123,18 @@ def _seen(signal: Array) -> int:
     return min(len(signal) - 1, int(there[-1]) + 1) or 1 if len(there) else 1
 
 
-def _reached(layer: LayerTrace) -> str:
+def _reached(layer: LayerTrace, signal: Array) -> str:
     """Half-life and reach in words."""
-    half, reach = layer.half_life, layer.reach
+    half, reach, of = layer.half_life, layer.reach, _of(layer)
     if layer.T == 1:
         return f"{layer.name} ran one step, so there is no distance."
+    if not np.isfinite(signal).any():
+        return f"No loss sends a gradient into {layer.name}."
     if math.isinf(reach):
-        return f"In {layer.name} more than 1 % is left over the {layer.T} steps there are."
-    return f"In {layer.name} half is left after {half:.1f} steps and 1 % after {reach:.1f}."
+        return f"In {layer.name} more than 1 % of the {of} is left over the {layer.T} steps there are."
+    return f"In {layer.name} half of the {of} is left after {half:.1f} steps and 1 % after {reach:.1f}."
+
+
+def _of(layer: LayerTrace) -> str:
+    """What the curve is of."""
+    return "Jacobian" if layer.own_losses is None else "gradient of h"

@@ -22,7 +22,8 @@ def strength(state: Array, b: int) -> Array:
     Shapes:
         state: ``[T, B, H]``; gives ``[T]``.
     """
-    return np.sqrt(np.square(state[:, b].astype(np.float64)).mean(axis=1))
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.square(state[:, b].astype(np.float64)).mean(axis=1))
 
 
 def norm(gradient: Array, b: int) -> Array:
@@ -31,7 +32,8 @@ def norm(gradient: Array, b: int) -> Array:
     Shapes:
         gradient: ``[T, B, H]``; gives ``[T]``.
     """
-    return np.linalg.norm(gradient[:, b].astype(np.float64), axis=1)
+    with np.errstate(over="ignore"):
+        return np.linalg.norm(gradient[:, b].astype(np.float64), axis=1)
 
 
 def signal(layer: LayerTrace) -> Array:
@@ -43,12 +45,20 @@ def signal(layer: LayerTrace) -> Array:
     Raises:
         NotKeptError: no itemised matrix tells it, and there are too many Jacobians, or no way to them.
     """
-    jacobians = "G" not in layer.arrays or layer.is_read_on_the_way
-    if jacobians and layer.T * layer.H**3 > PRODUCTS:
+    at_once(layer)
+    return np.asarray(layer.signal(), np.float64)
+
+
+def at_once(layer: LayerTrace) -> None:
+    """Refuses a `LayerTrace.signal` that would take long.
+
+    Raises:
+        NotKeptError: no itemised matrix tells it, and there are too many Jacobians.
+    """
+    if layer.own_losses is None and layer.T * layer.H**3 > PRODUCTS:
         got = f"{layer.T:,} steps of {layer.H} units, whose Jacobians take long"
         fix = 'Trace again with "G" in keep, or call LayerTrace.signal().'
         raise NotKeptError(f"Trace: {layer.name}/G", "be kept to see how far a signal reaches", got, fix)
-    return np.asarray(layer.signal(), np.float64)
 
 
 def losses(trace: Trace, b: int, count: int) -> Array | None:
@@ -69,11 +79,13 @@ def far_loss(layer: LayerTrace, count: int) -> tuple[Array, int]:
         result: ``[count]``, and where the way begins.
 
     Raises:
-        NotKeptError: the itemised matrix was not kept.
+        NotKeptError: there is no itemised matrix of its own steps' losses.
     """
-    start = 0 if layer.reverse else count - 1
-    s = 0 if len(layer.G) == 1 else layer.first_step + start
-    return layer.G[s, :count].astype(np.float64), start
+    G, start = layer.own_losses, 0 if layer.reverse else count - 1
+    if G is None:
+        got, fix = "none", 'Trace again with "G" in keep.'
+        raise NotKeptError(f"Trace: {layer.name}/G", "be kept of its own steps' losses", got, fix)
+    return G[0 if len(G) == 1 else start, :count].astype(np.float64), start
 
 
 def vanished(row: Array, start: int) -> int | None:

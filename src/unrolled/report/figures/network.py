@@ -100,7 +100,7 @@ def _row(layer: LayerTrace, b: int, n: int, decade: int) -> Row:
         norms = measures.norm(layer.dh[:n], b)
         gone = measures.faded(layer, norms)
         lanes.append(_logarithmic(ALL, norms, decade, not layer.reverse, gone))
-    if "G" in layer.arrays and len(layer.G) > 1:
+    if layer.own_losses is not None and len(layer.G) > 1:
         row, start = measures.far_loss(layer, n)
         name = FIRST if layer.reverse else LAST
         lanes.append(_logarithmic(name, row, decade, not layer.reverse, measures.vanished(row, start)))
@@ -122,9 +122,8 @@ def _logarithmic(name: str, values: Array, decade: int, back: bool, gone: int | 
 def _decade(trace: Trace, b: int, n: int) -> int:
     """The top of the scale that all gradients are drawn on."""
     dh = [measures.norm(layer.dh[:n], b) for layer in trace.layers if "dh" in layer.arrays]
-    far = [
-        measures.far_loss(layer, n)[0] for layer in trace.layers if "G" in layer.arrays and len(layer.G) > 1
-    ]
+    itemised = [layer for layer in trace.layers if layer.own_losses is not None and len(layer.G) > 1]
+    far = [measures.far_loss(layer, n)[0] for layer in itemised]
     return layout.top_decade(max((float(values.max()) for values in dh + far), default=0))
 
 
