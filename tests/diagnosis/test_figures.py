@@ -41,19 +41,20 @@ def explicit(kind: str, made: Any, x: Tensor, u: Tensor, reset_at: int = 0) -> l
     return [norm / norms[0] for norm in norms]
 
 
-@pytest.mark.parametrize("way", ["forward", "reverse", "lengths", "reset"])
+@pytest.mark.parametrize("way", ["forward", "final", "reverse", "reverse final", "lengths", "reset"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signal_is_what_autograd_finds(kind: str, way: str):
     """In float64, of one loss; over either direction, behind padding, and no further than a reset."""
     torch.manual_seed(3)
     made = layer(kind, 3).double()
     x, u = torch.randn(1, 30, I).double().transpose(0, 1), torch.randn(H).double()
-    if way == "reverse":
+    if way.startswith("reverse"):
         both = layer(kind, 3, bidirectional=True).double()
         both.load_state_dict(
             both.state_dict() | {f"{name}_reverse": w for name, w in made.state_dict().items()}
         )
-        trace = unrolled.trace(both, x, loss=lambda out: (out[0][0, :, H:] @ u).sum())
+        end = (lambda out: final(kind, out)[1]) if way.endswith("final") else (lambda out: out[0][0, :, H:])
+        trace = unrolled.trace(both, x, loss=lambda out: (end(out) @ u).sum())
         found = signal(trace.layer("l0.reverse"))
         expected = explicit(kind, made, x.flip(0), u)
     elif way == "lengths":
@@ -68,11 +69,18 @@ def test_a_signal_is_what_autograd_finds(kind: str, way: str):
         found = signal(unrolled.trace(run, x, loss=lambda out: (out[0][-1] @ u).sum()).layers[0])
         expected = explicit(kind, made, x, u, reset_at=12)
     else:
-        found = signal(unrolled.trace(made, x, loss=lambda out: (out[0][-1] @ u).sum()).layers[0])
+        end = (lambda out: final(kind, out)[0]) if way == "final" else (lambda out: out[0][-1])
+        found = signal(unrolled.trace(made, x, loss=lambda out: (end(out) @ u).sum()).layers[0])
         expected = explicit(kind, made, x, u)
+    assert found.of == f"gradient of {'c' if kind == 'lstm' else 'h'}"
     assert len(expected) == {"reset": 18}.get(way, 30)
     np.testing.assert_allclose(found.left[: len(expected)], expected, rtol=1e-10)
     assert np.isnan(found.left[len(expected) :]).all()
+
+
+def final(kind: str, out: Any) -> Tensor:
+    """The final h, ``[D, B, H]``."""
+    return out[1][0] if kind == "lstm" else out[1]
 
 
 class Reset(torch.nn.Module):
@@ -132,6 +140,26 @@ def test_a_trainings_figures_are_those_of_the_diagnosis(cell: Any):
         assert about["reach"] == pytest.approx(expected[name]["reach"], rel=1e-3)
         np.testing.assert_allclose(about["signal"], expected[name]["signal"], rtol=1e-3)
     assert found["l0"]["signal"][-1][0] == 64 < T
+
+
+class Classifier(torch.nn.Module):
+    """Reads nothing but the final state."""
+
+    def __init__(self, made: Any) -> None:
+        super().__init__()
+        self.layer, self.head = made, torch.nn.Linear(H, 1).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer(x)[1][-1])
+
+
+def test_a_trainings_figures_follow_a_loss_of_the_final_state():
+    torch.manual_seed(3)
+    made, x = layer("gru", 3).double(), torch.randn(20, 1, I).double()
+    model = Classifier(made)
+    found = figures(model, x, lambda logits: logits.sum())["l0"]["signal"]
+    expected = explicit("gru", made, x, model.head.weight[0])
+    np.testing.assert_allclose(found, [[d, expected[d]] for d in (0, 1, 2, 4, 8, 16)], rtol=1e-10)
 
 
 def test_training_goes_on_as_if_nobody_had_looked():

@@ -19,6 +19,7 @@ from unrolled.report.explanation import explain
 from unrolled.report.figures import FIGURES, draw, draw_all
 from unrolled.report.png import png
 from unrolled.traces import Trace
+from unrolled.traces.diagnosis import diagnose
 
 
 @pytest.fixture(scope="module", params=list(cases()))
@@ -63,8 +64,30 @@ def test_half_life_and_reach_are_those_of_the_rate(rate: float):
     half, reach = np.log(0.5) / np.log(rate), np.log(0.01) / np.log(rate)
     row = next(line for line in said.splitlines() if line.startswith("l0 rnn_relu"))
     assert re.findall(r"after ([\d.]+) steps", row) == [f"{half:.1f}", f"{reach:.1f}"]
-    left = next(line for line in said.splitlines() if re.match(r"l0 +\d", line))
-    assert left.split()[1] == f"{100 * rate:.0f}"
+    assert "gradient of h" in row
+    left = next(line for line in said.splitlines() if re.match(r"l0 gradient of h +\d", line))
+    assert left.split()[4] == f"{100 * rate:.0f}"
+
+
+@pytest.mark.parametrize(
+    "name", ["lstm of two layers", "gru", "both directions", "loss at the end", "window"]
+)
+def test_one_page_has_one_half_life(name: str):
+    """The table's is the diagnosis's: of what the cell remembers by, which is said."""
+    trace = cases()[name]()
+    diagnosis = diagnose(trace)
+    told = explain(trace)
+    for layer, said in zip(trace.layers, told.layers, strict=True):
+        about = diagnosis.layers[layer.name]
+        assert said.signal == f"gradient of {'c' if 'c' in layer.cell.states else 'h'}"
+        assert said.half_life == (about["half_life"] or np.inf)
+        assert said.reach == (about["reach"] or np.inf)
+        assert said.left == {d: share for d, share in about["signal"] if d}
+        row = next(
+            line for line in str(told).splitlines() if line.startswith(f"{layer.name} {layer.cell.name}")
+        )
+        assert said.signal in row
+    assert "of the gradient of h is left" in draw(trace, "distance").words
 
 
 def test_what_lasts_has_no_half_life():

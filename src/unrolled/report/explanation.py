@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 from rich.cells import cell_len
 
-from unrolled.cells import Array
 from unrolled.errors import NotKeptError
 from unrolled.report.figures import layout, measures
 from unrolled.report.figures.layout import Steps, percent
@@ -18,6 +17,7 @@ from unrolled.report.figures.shares import strongest
 from unrolled.report.wording import visible
 from unrolled.traces import LayerTrace, Trace
 from unrolled.traces.diagnosis import diagnose
+from unrolled.traces.diagnosis.figures import Signal, signal
 
 T = TypeVar("T")
 
@@ -38,6 +38,9 @@ STRONGEST = 3
 class Layer:
     """What is said of a layer; what the trace has not kept is None, or not there.
 
+    Attributes:
+        signal: what fades, ``gradient of c``; or why that cannot be said.
+
     Units: ``half_life`` and ``reach`` steps, infinite where the signal lasts longer than the trace; ``left``
     the share of a gradient by distance; ``saturated`` the share of a gate's values; ``shares`` each step's
     share of a weight's gradient.
@@ -46,6 +49,7 @@ class Layer:
     name: str
     cell: str
     hidden: int
+    signal: str
     half_life: float | None
     reach: float | None
     left: dict[int, float]
@@ -92,7 +96,7 @@ class Explanation:
         return {
             "title": self.title,
             "text": self.text,
-            "steps": {"first": first, "names": list(names), "loss": self.loss_t},
+            "steps": {"first": first, "names": list(names), "loss": _finite(self.loss_t)},
             "layers": layers,
             "adds_up": self.adds_up,
             "diagnosis": self.diagnosis,
@@ -100,27 +104,29 @@ class Explanation:
 
     def _reach(self) -> str:
         """A row for each layer: how far a signal reaches, and gates."""
-        rows = [("gradient of h", "half left", "1 % left", "saturated gates")]
+        rows = [("layer", "signal", "half left", "1 % left", "saturated gates")]
         for layer in self.layers:
             gates = "  ".join(f"{gate} {percent(share)}" for gate, share in layer.saturated.items())
             name = f"{layer.name} {layer.cell} H={layer.hidden}"
-            rows.append((name, self._after(layer.half_life), self._after(layer.reach), gates))
+            rows.append((name, layer.signal, self._after(layer.half_life), self._after(layer.reach), gates))
         return table(rows)
 
     def _after(self, steps: float | None) -> str:
         """When something is reached, in words."""
         if steps is None:
-            return "not kept"
+            return ""
         return f"not in {_steps(self.steps.count)}" if math.isinf(steps) else f"after {steps:.1f} steps"
 
     def _left(self) -> str:
-        """How much of a gradient is left by distance."""
+        """How much of each layer's signal is left by distance."""
         layers = [layer for layer in self.layers if layer.left]
         distances = [d for d in DISTANCES if any(layer.left.get(d, 0) >= LEAST for layer in layers)]
         if not distances:
             return ""
-        rows = [("gradient of h left after", *(_steps(d) if d == 1 else str(d) for d in distances))]
-        rows += [(layer.name, *(_share(layer.left.get(d)) for d in distances)) for layer in layers]
+        rows = [("signal left after", *(_steps(d) if d == 1 else str(d) for d in distances))]
+        for layer in layers:
+            shares = (_share(layer.left.get(d)) for d in distances)
+            rows.append((f"{layer.name} {layer.signal}", *shares))
         return table(rows)
 
     def _strongest(self) -> str:
@@ -139,7 +145,7 @@ class Explanation:
         """The steps that cost most."""
         if not self.loss_t:
             return ""
-        worst = strongest(np.array(self.loss_t), STRONGEST)
+        worst = strongest(np.nan_to_num(self.loss_t, nan=np.inf), STRONGEST)
         told = (f"{self.loss_t[t]:.2f} nats after {self.steps.said(t)}" for t in worst)
         return "largest losses  " + "   ".join(told)
 
@@ -147,6 +153,7 @@ class Explanation:
 def explain(trace: Trace, b: int = 0) -> Explanation:
     """What is to be said of a trace; of steps and losses, those of sequence ``b``."""
     model, loss = trace.facts["model"], trace.facts["loss"]
+    broken = trace.facts["left_out"].get("loss", "")
     steps = layout.steps(trace, b)
     loss_t = measures.losses(trace, b, steps.count)
     unit = (" nats a token" if "ids" in trace else " nats a step") if "loss_t" in trace else ""
@@ -154,11 +161,11 @@ def explain(trace: Trace, b: int = 0) -> Explanation:
         title=model.get("run", model["name"]),
         text=_text(trace, b),
         steps=steps,
-        loss="" if loss is None else f"{loss:.4g}{unit}",
+        loss=broken if loss is None else f"{loss:.4g}{unit}",
         loss_t=None if loss_t is None else loss_t.tolist(),
         layers=[_layer(layer) for layer in trace.layers],
         adds_up=adds_up(trace),
-        diagnosis="" if loss is None else str(diagnose(trace)),
+        diagnosis="" if loss is None and not broken else str(diagnose(trace)),
     )
 
 
@@ -194,24 +201,32 @@ def _text(trace: Trace, b: int) -> str:
 
 def _layer(layer: LayerTrace) -> Layer:
     """What is said of a layer, as far as it was kept."""
-    reached = _kept(lambda: _reached(layer), (None, None, np.zeros(0)))
-    half_life, reach, signal = reached
+    seen, why = _signal(layer)
+    left = seen.left if seen else np.zeros(0)
     return Layer(
         name=layer.name,
         cell=layer.cell.name,
         hidden=layer.H,
-        half_life=half_life,
-        reach=reach,
-        left={d: float(signal[d]) for d in DISTANCES if d < len(signal) and np.isfinite(signal[d])},
+        signal=seen.of if seen else why,
+        half_life=seen.half_life if seen else None,
+        reach=seen.reach if seen else None,
+        left={d: float(left[d]) for d in DISTANCES if d < len(left) and np.isfinite(left[d])},
         saturated=_kept(lambda: measures.saturated(layer), {}),
-        shares=_kept(lambda: _shares(layer), {}),
+        shares={} if layer.not_finite else _kept(lambda: _shares(layer), {}),
     )
 
 
-def _reached(layer: LayerTrace) -> tuple[float | None, float | None, Array]:
-    """The signal by distance, before it half-life and reach."""
-    signal = measures.signal(layer)
-    return layer.half_life, layer.reach, signal
+def _signal(layer: LayerTrace) -> tuple[Signal | None, str]:
+    """The signal that the diagnosis judges, or why there is none."""
+    if layer.not_finite:
+        return None, "not finite"
+    try:
+        if "dh_out" not in layer.arrays:
+            measures.at_once(layer)
+        seen = signal(layer)
+    except NotKeptError:
+        return None, "not kept"
+    return (seen, "") if seen.there else (None, "no gradient")
 
 
 def _shares(layer: LayerTrace) -> dict[str, list[float]]:
@@ -227,6 +242,11 @@ def _kept(found: Callable[[], T], otherwise: T) -> T:
         return found()
     except NotKeptError:
         return otherwise
+
+
+def _finite(values: list[float] | None) -> list[float | None] | None:
+    """Numbers as JSON can hold them."""
+    return None if values is None else [value if math.isfinite(value) else None for value in values]
 
 
 def _steps(count: int) -> str:

@@ -20,7 +20,7 @@ from unrolled.losses import cross_entropy_t
 from unrolled.traces import Trace, diagnosis
 from unrolled.traces.diagnosis import Clipping, Diagnosis
 
-FIGURES = ("states", "saved", "gates", "x", "weights", "dh_out")
+FIGURES = ("states", "saved", "gates", "x", "weights", "dh_out", "dh")
 """What the figures of training are made of."""
 
 

@@ -30,6 +30,8 @@ from unrolled.traces.layer import LayerTrace
 
 ORDER = {"severe": 0, "warning": 1, "fine": 2}
 
+NONE = "no step's loss sends a gradient into it. Trace a loss that reads it."
+
 
 def diagnose(
     trace: Trace,
@@ -68,11 +70,17 @@ def diagnose(
         findings += own
         untold += missing
         try:
-            signals.append((layer, signal(layer)))
+            seen = signal(layer)
         except NotKeptError as error:
             untold.append(f"How far the signal of {layer.name} reaches: {error}")
+            continue
+        if seen.there:
+            about |= _of_signal(seen)
+            signals.append((layer, seen))
         else:
-            about |= _of_signal(signals[-1][1])
+            untold.append(f"How far the signal of {layer.name} reaches: {NONE}")
+    if _loss_is_broken(trace) and not any("finite" in about for about in layers.values()):
+        findings.append(rules.loss_not_finite(trace.facts["left_out"]["loss"]))
     findings += _through_time(trace, signals, task, untold)
     findings += _of_training(trace, task, clipped, memoryless, untold)
     found = sorted(findings, key=lambda finding: ORDER[finding.severity])
@@ -82,15 +90,19 @@ def diagnose(
 def figures(trace: Trace) -> dict[str, dict[str, Any]]:
     """The figures of each layer that the rules compare, without the rules; what JSON can hold.
 
+    Where states, or what the loss sends in, are NaN or infinite there are none: ``{"finite": False}``.
+
     Raises:
         NotKeptError: what they follow from was not kept.
     """
-    return {layer.name: _gates_and_units(layer) | _of_signal(signal(layer)) for layer in trace.layers}
+    return {layer.name: _figures(layer) for layer in trace.layers}
 
 
-def _gates_and_units(layer: LayerTrace) -> dict[str, Any]:
+def _figures(layer: LayerTrace) -> dict[str, Any]:
+    if {"h", "dh_out"} & {*layer.not_finite}:
+        return {"finite": False}
     saturated = {gate.gate: gate.harmful for gate in flat(layer)}
-    return {"saturated": saturated, "dead": len(still(layer))}
+    return {"saturated": saturated, "dead": len(still(layer)), **_of_signal(signal(layer))}
 
 
 def _of_signal(signal: Signal) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def _of_signal(signal: Signal) -> dict[str, Any]:
 
     Units: steps; ``signal`` is pairs of a distance and the share that is left there.
     """
-    distances = [0, *(2**k for k in range(signal.seen.bit_length()))]
+    distances = [0, *(2**k for k in range(signal.seen.bit_length()))] if signal.there else []
     left = [[d, finite(signal.at(d))] for d in distances if d <= signal.seen]
     return {"half_life": finite(signal.half_life), "reach": finite(signal.reach), "signal": left}
 
@@ -186,8 +198,14 @@ def _of_training(
         memory = Memory(trace.facts["loss"], float(np.mean(memoryless)))
         found.append(rules.memory_unused(memory, task))
     else:
-        untold.append("Whether the memory is used: the trace has no loss.")
+        why = "the loss is not finite" if _loss_is_broken(trace) else "the trace has no loss"
+        untold.append(f"Whether the memory is used: {why}.")
     return [finding for finding in found if finding]
+
+
+def _loss_is_broken(trace: Trace) -> bool:
+    """Whether there was a loss to go back from, but no finite one."""
+    return trace.facts["loss"] is None and "loss" in trace.facts["left_out"]
 
 
 def _memory(trace: Trace, memoryless: Array, task: Task, untold: list[str]) -> Finding | None:
@@ -200,6 +218,9 @@ def _memory(trace: Trace, memoryless: Array, task: Task, untold: list[str]) -> F
         untold.append(
             f"Whether the memory is used: {loss_t.size} tokens are too few; {limit('tokens'):.0f} would do."
         )
+        return None
+    if not (np.isfinite(loss_t).all() and np.isfinite(memoryless).all()):
+        untold.append("Whether the memory is used: there are losses that are not finite.")
         return None
     differences = memoryless - loss_t
     error = float(differences.std(ddof=1) / np.sqrt(differences.size))

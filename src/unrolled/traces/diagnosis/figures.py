@@ -9,6 +9,7 @@ import numpy as np
 
 from unrolled import unroll
 from unrolled.cells import Array, Cell
+from unrolled.errors import NotKeptError
 from unrolled.tape import Tape, Walk
 from unrolled.traces import through_time
 from unrolled.traces.diagnosis.thresholds import limit
@@ -28,15 +29,24 @@ SIGMOID = {"rnn_sigmoid": ("h",), "lstm": ("i", "f", "o"), "gru": ("r", "z"), "g
 class Signal:
     """What is left of a gradient by distance, 1 at distance 0.
 
+    Attributes:
+        of: what fades, in words: ``gradient of c``.
+
     Shapes:
         left: ``[D]``, by how many steps lie between; NaN where none was seen.
     """
 
     left: Array
+    of: str
+
+    @property
+    def there(self) -> bool:
+        """Whether any gradient was seen; else there are no figures."""
+        return bool(np.isfinite(self.left).any())
 
     @property
     def seen(self) -> int:
-        """The longest distance that there is a figure for."""
+        """The longest distance that there is a figure for, if it is there."""
         return int(np.flatnonzero(np.isfinite(self.left))[-1])
 
     @property
@@ -63,23 +73,36 @@ def signal(layer: LayerTrace) -> Signal:
     """How the gradient that a step's loss sends into a layer fades on its way back through the layer's state.
 
     Some loss steps s are followed back, each alone; m is what the cell remembers by, c where there is one,
-    else h. What is given is the median of ``|dL_s / dm_t| / |dL_s / dm_s|`` over them. Where ``dh_out`` was
-    not kept, it is `LayerTrace.signal`, of Jacobians or of the itemised matrix.
+    else h. What is given is the median of ``|dL_s / dm_t| / |dL_s / dm_s|`` over them. Of a loss that reads
+    the final state alone, what comes into the last step, ``dh``, is followed. Where ``dh_out`` was not kept,
+    or the layer cannot run again, it is `LayerTrace.signal`, of the itemised matrix or of Jacobians.
 
     Raises:
         NotKeptError: what ran was not kept whole.
 
     Cost: 16 gradients of each of up to 4 sequences side by side, some two passes back over them.
     """
-    if "dh_out" not in layer.arrays:
-        return Signal(np.asarray(layer.signal(), np.float64))
+    has_matrix = layer.own_losses is not None
+    if "dh_out" not in layer.arrays or (has_matrix and not _runs_again(layer)):
+        of = "gradient of h" if has_matrix else f"Jacobian of {' and '.join(layer.cell.states)}"
+        return Signal(np.asarray(layer.signal(), np.float64), of)
+    of = f"gradient of {'c' if 'c' in layer.cell.states else 'h'}"
     rows = [row for b in _longest(layer) for row in _followed(layer, b)]
     if not rows:
-        return Signal(np.array([1.0]))
+        return Signal(np.array([np.nan]), of)
     stacked = np.full((len(rows), max(map(len, rows))), np.nan)
     for k, row in enumerate(rows):
         stacked[k, : len(row)] = row
-    return Signal(np.nanmedian(stacked, axis=0))
+    return Signal(np.nanmedian(stacked, axis=0), of)
+
+
+def _runs_again(layer: LayerTrace) -> bool:
+    """Whether all was kept that it takes to go back over the layer once more."""
+    try:
+        _ = layer.tape
+    except NotKeptError:
+        return False
+    return True
 
 
 def _longest(layer: LayerTrace) -> list[int]:
@@ -92,7 +115,7 @@ def _longest(layer: LayerTrace) -> list[int]:
 def _followed(layer: LayerTrace, b: int) -> list[Array]:
     """Sequence b's probes, each by distance, as far as the state was not reset in between."""
     tape = through_time.alone(layer.tape, b)
-    entering = layer.dh_out[: tape.T, b][:: -1 if layer.reverse else 1]
+    entering = _entering(layer, tape.T, b)[:: -1 if layer.reverse else 1]
     there = np.flatnonzero(np.any(entering != 0, axis=1))
     if not len(there):
         return []
@@ -115,6 +138,20 @@ def _followed(layer: LayerTrace, b: int) -> list[Array]:
         if row[0] > 0:
             found.append(row / row[0])
     return found
+
+
+def _entering(layer: LayerTrace, T: int, b: int) -> Array:
+    """What the loss sends into each of the T steps of sequence b, or if nothing, what comes into the last.
+
+    Shapes:
+        result: ``[T, R]``.
+    """
+    entering = layer.dh_out[:T, b]
+    last = 0 if layer.reverse else T - 1
+    if T and not entering.any() and "dh" in layer.arrays and np.isfinite(layer.dh[last, b]).all():
+        entering = np.zeros_like(entering)
+        entering[last] = layer.dh[last, b]
+    return entering
 
 
 def _repeated(tape: Tape[Cell], n: int) -> Array | None:

@@ -113,7 +113,7 @@ def exploding(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
 
 def not_finite(layer: LayerTrace, task: Task) -> Finding | None:
     """States or gradients are no numbers any more."""
-    names = [name for name, array in layer.arrays.items() if not np.isfinite(array).all()]
+    names = layer.not_finite
     if not names:
         return None
     says = f"There is NaN or infinity in {', '.join(names)}: nothing else can be said of the layer."
@@ -122,6 +122,14 @@ def not_finite(layer: LayerTrace, task: Task) -> Finding | None:
     return Finding(
         "exploding", layer.name, "severe", says, figures, "weights that grew too large.", (remedy,)
     )
+
+
+def loss_not_finite(reason: str) -> Finding:
+    """The loss is no number any more, and no layer shows why."""
+    says = f"The loss is {reason}. What was kept of the layers is finite; keep more to see where it began."
+    figures = (Figure("losses that are not finite", 1, "", 0, "above"),)
+    cause = "weights that grew too large, or a logarithm of 0 in the loss itself."
+    return Finding("exploding", "", "severe", says, figures, cause)
 
 
 def short_window(layer: LayerTrace, signal: Signal, task: Task) -> Finding | None:
