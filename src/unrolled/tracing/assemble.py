@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def trace(
             compared[what] = apart(recording.tape.dh, recording.items.total)
     arrays |= _of_model(recordings, course, keep)
     first, end = keep.stretch(recordings[0].tape.T)
+    loss = None if course.loss is None else float(course.loss.detach())
     found: dict[str, Any] = {
         "model": models.description(model),
         "weights_sha256": models.weights_sha256(model),
@@ -70,11 +72,11 @@ def trace(
         "versions": models.versions(),
         "seed": torch.initial_seed(),
         "keep": keep.facts(),
-        "left_out": _left_out(arrays, keep, course, recordings),
-        "loss": None if course.loss is None else float(course.loss.detach()),
+        "left_out": _left_out(arrays, keep, loss, recordings),
+        "loss": _or_none(loss),
         "layers": layers,
     }
-    found |= {**facts, "compared": compared}
+    found |= {**facts, "compared": {what: _or_none(apart) for what, apart in compared.items()}}
     _check_tokens(found["tokens"], recordings[0])
     found["tokens"] = [sequence[first:end] for sequence in found["tokens"]]
     return Trace(arrays, found)
@@ -97,6 +99,11 @@ def _check_tokens(tokens: Sequence[Sequence[str]], recording: Recording) -> None
     for b, names in enumerate(tokens):
         if len(names) not in (T, real[b]):
             raise OptionError(f"trace: tokens[{b}]", f"be names of {real[b]} steps", len(names), fix)
+
+
+def _or_none(value: float | None) -> float | None:
+    """A number as facts have it: JSON has no NaN and no infinity."""
+    return value if value is not None and isfinite(value) else None
 
 
 def step_of(y: Tensor | PackedSequence, recording: Recording) -> Tensor | None:
@@ -233,7 +240,7 @@ def _laid_out(y: Tensor | PackedSequence, recording: Recording, timed: bool) -> 
 
 
 def _left_out(
-    arrays: Mapping[str, Array], keep: Keep, course: Course, recordings: Sequence[Recording]
+    arrays: Mapping[str, Array], keep: Keep, loss: float | None, recordings: Sequence[Recording]
 ) -> dict[str, str]:
     """What a reader may miss, and why it is not there."""
     there = {name.rpartition("/")[2] for name in arrays}
@@ -243,10 +250,12 @@ def _left_out(
         if name not in there:
             if name not in keep:
                 reasons[name] = "keep did not name it"
-            elif name in backward and course.loss is None:
+            elif name in backward and loss is None:
                 reasons[name] = "there was no loss to go back from"
             else:
                 reasons[name] = "the model has none"
+    if loss is not None and not isfinite(loss):
+        reasons["loss"] = f"not finite: {loss}"
     T = recordings[0].tape.T
     first, end = keep.stretch(T)
     if (first, end) != (0, T):
