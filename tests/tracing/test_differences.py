@@ -6,23 +6,29 @@ import torch
 
 import unrolled
 from tests.tracing import explicit
-from tests.tracing.cases import CELLS, Called, Way, loss_of, make
+from tests.tracing.cases import CELLS, WAYS, Called, Way, loss_of, make
 
-STEP = 2e-4
+STEP, SHORT = 2e-4, 2e-5
 LIMIT = 1e-9
-"""The error of two central differences set off against each other: the step's fourth power, and rounding."""
+"""The error of two central differences set off against each other: the step's fourth power, and rounding. The
+states of an identity grow large, and with them the former."""
+
+STEPS = {"plain": (0, 3, 6), "stacked, both directions": (0, 5), "ragged, both directions": (1, 5)}
+"""The steps that are moved; of ragged sequences the last is one that only the longest has."""
 
 
+@pytest.mark.parametrize("way", WAYS[:3], ids=lambda way: way.name)
 @pytest.mark.parametrize("cell", CELLS)
-def test_parts_states_and_inputs_of_one_step(cell: str, monkeypatch):
-    layer, x, lengths, reset = make(cell, Way("plain"))
+def test_parts_states_and_inputs_of_one_step(cell: str, way: Way, monkeypatch):
+    layer, x, lengths, reset = make(cell, way)
     model = Called(layer, lengths, reset)
-    seen = unrolled.trace(model, x, loss=loss_of).layers[0]
-    honest, rng = explicit.step, np.random.default_rng(3)
+    trace = unrolled.trace(model, x, loss=loss_of)
+    honest, rng, T = explicit.step, np.random.default_rng(3), len(x)
+    step_size = SHORT if cell == "rnn_identity" else STEP
 
     def loss(of: int, **moved: tuple[np.ndarray, float]) -> float:
-        """With what step ``of`` reads or gives moved by some direction."""
-        calls = iter(range(len(x)))
+        """With what the step that runs after ``of`` others reads or gives moved by some direction."""
+        calls = iter(range(T * len(trace.layers)))
 
         def step(cell, x, state, w):
             if next(calls) != of:
@@ -36,13 +42,17 @@ def test_parts_states_and_inputs_of_one_step(cell: str, monkeypatch):
         with torch.no_grad():
             return float(loss_of(model.read(explicit.stack(layer, x, lengths)[0])))
 
-    for t in (0, 3, 6):
-        gradients = {name: seen.part(name, t) for name in seen.parts} | {"x": seen.dx[t], "h": seen.dh[t]}
-        for name, gradient in gradients.items():
-            direction = rng.standard_normal(gradient.shape)
-            near, far = (
-                (loss(t, **{name: (direction, size)}) - loss(t, **{name: (direction, -size)})) / (2 * size)
-                for size in (STEP, 2 * STEP)
-            )
-            slope = (4 * near - far) / 3
-            assert slope == pytest.approx((gradient * direction).sum(), rel=LIMIT, abs=LIMIT), name
+    for k, seen in enumerate(trace.layers):
+        for t in STEPS[way.name]:
+            gradients = {name: seen.part(name, t) for name in seen.parts} | {"x": seen.dx[t], "h": seen.dh[t]}
+            of = k * T + (T - 1 - t if seen.reverse else t)
+            for name, gradient in gradients.items():
+                direction = rng.standard_normal(gradient.shape)
+                near, far = (
+                    (loss(of, **{name: (direction, size)}) - loss(of, **{name: (direction, -size)}))
+                    / (2 * size)
+                    for size in (step_size, 2 * step_size)
+                )
+                slope = (4 * near - far) / 3
+                expected = (gradient * direction).sum()
+                assert slope == pytest.approx(expected, rel=LIMIT, abs=LIMIT), (seen.name, t, name)
