@@ -57,7 +57,7 @@ neon: $(VENV)/installed
 
 # Faults planted in copies of the core, one at a time: the core's own test must report each.
 faults: $(VENV)/installed
-	$(BIN)/python -m tests.native.faults
+	$(BIN)/python -m tests.native.plant
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

@@ -10,7 +10,12 @@ ROOT = Path(__file__).parents[2]
 PYTHON = sorted(
     path for folder in ("src", "tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")
 )
-CPP = sorted(path for pattern in ("*.cpp", "*.hpp", "*.h") for path in (ROOT / "csrc").rglob(pattern))
+CPP = sorted(
+    path
+    for folder in ("csrc", "tests")
+    for pattern in ("*.cpp", "*.hpp", "*.h")
+    for path in (ROOT / folder).rglob(pattern)
+)
 LINES, BODY, PARAMETERS = 400, 60, 7
 MIRRORS = {"src/unrolled/nn": "torch's own signatures", "src/unrolled/api": "options of a verb"}
 """Where a parameter list may be longer, and whose it is."""

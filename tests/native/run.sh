@@ -2,10 +2,12 @@
 # Builds the core in one of its forms, and its own test (harness.cpp) with it, and runs that on the cases of
 # export.py.
 #
-#   run.sh short    as compiled for every processor, and as the twin for compilers without vector extensions
+#   run.sh short    as compiled for every processor, its allocations counted; and as the twin for compilers
+#                   without vector extensions
 #   run.sh asan     address and undefined-behaviour sanitizers, every instruction set, fenced scratch memory
 #   run.sh battery  the same under the Python battery; wants GCC
-#   run.sh tsan     thread sanitizer, four callers at once, teams that stay together and teams that part
+#   run.sh tsan     thread sanitizer, four callers at once, at layers of their own and at one; teams that stay
+#                   together and teams that part
 #   run.sh neon     for aarch64, under an emulator
 #
 # What is built is an altered copy of the core, see altered.py: one that uses its threads on a busy machine too.
@@ -73,6 +75,8 @@ case $form in
         cases all
         harness impatient baseline -O0
         "$work/impatient" "$work/cases"
+        "$cxx" "${flags[@]}" tests/native/allocations.cpp "${linked[@]}" -o "$work/allocations"
+        "$work/allocations"
         harness steady baseline -O0 -DUNROLLED_PLAIN
         "$work/steady" "$work/cases"
         ;;
@@ -86,7 +90,7 @@ case $form in
         preload=$(for library in asan ubsan stdc++; do "$cxx" "-print-file-name=lib$library.so"; done)
         # Python itself leaks on exit by design.
         LD_PRELOAD=${preload//$'\n'/:} ASAN_OPTIONS=detect_leaks=0 UNROLLED_CORE=$work/core.so \
-            "$python" -m pytest -p tests.native.preload tests/battery/test_native{,_rows,_divisions,_stretches}.py
+            "$python" -m pytest -p tests.native.preload tests/battery/test_native{,_calls,_divisions,_kept,_rows,_stretches,_tokens,_unroll}.py
         ;;
     tsan)
         cases divided
