@@ -57,3 +57,25 @@ describe("a file that is no good is refused in words", () => {
     expect(() => Trace.read(made())).toThrow(says);
   });
 });
+
+/** The file of a trace with other facts. */
+function altered(name: string, facts: object): Uint8Array {
+  const whole = bytes(name);
+  const end = 8 + Number(new DataView(whole.buffer, whole.byteOffset).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(whole.subarray(8, end)));
+  const manifest = JSON.parse(header.__metadata__.manifest);
+  Object.assign(manifest.facts, facts);
+  header.__metadata__.manifest = JSON.stringify(manifest);
+  const text = new TextEncoder().encode(JSON.stringify(header).padEnd(end + 500));
+  const size = new Uint8Array(new BigUint64Array([BigInt(text.length)]).buffer);
+  return Uint8Array.from([...size, ...text, ...whole.subarray(end)]);
+}
+
+test("what is not finite is null in the facts, and does not add up", async () => {
+  const facts = { loss: null, left_out: { loss: "not finite: nan" }, compared: { gradients: null } };
+  const trace = Trace.read(altered("rnn-tanh", facts));
+  expect(trace.facts.loss).toBeNull();
+  expect(trace.facts.left_out["loss"]).toBe("not finite: nan");
+  const compared = (await check(trace)).find(({ what }) => what === "gradients");
+  expect(compared).toMatchObject({ apart: NaN, verdict: "wrong" });
+});

@@ -148,7 +148,7 @@ function factsOf(facts: Record<string, unknown>): Facts {
     seed: Number(facts["seed"]),
     left_out: record(facts["left_out"], String),
     loss: typeof loss === "number" ? loss : null,
-    compared: record(facts["compared"], Number),
+    compared: record(facts["compared"], (apart) => (typeof apart === "number" ? apart : NaN)), // null is not finite
     outputs: isTexts(outputs) ? outputs : [],
     apart: Array.isArray(facts["output_tokens"]),
   };
