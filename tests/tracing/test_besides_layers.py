@@ -54,7 +54,9 @@ def test_ids_are_kept_and_their_names(batch_first: bool, dtype: torch.dtype):
     trace = unrolled.trace(Reads(batch_first), given, loss=lambda out: out.sum(), tokens=names)
     np.testing.assert_array_equal(trace["ids"], ids.T)
     assert trace.tokens == names
-    assert "step 2 “c”" in str(trace)
+    assert "“abcde”" in str(trace).splitlines()[0]
+    words = unrolled.trace(Reads(batch_first), given, tokens=[["so", "it", "is", "a", "text"]] * 2)
+    assert "“so it is a text”" in str(words).splitlines()[0]
     window = unrolled.trace(Reads(batch_first), given, keep=Keep(steps=range(1, 3)), tokens=names)
     np.testing.assert_array_equal(window["ids"], ids.T[1:3])
     assert window.tokens == [list("bc"), list("ed")]

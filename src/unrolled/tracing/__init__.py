@@ -91,7 +91,9 @@ def trace(
         direct = None if loss is None else partial(_direct, loss, output)
         return Course(models.first(output), value, sources, direct, read_)
 
-    facts = {"tokens": [list(sequence) for sequence in tokens]} if tokens else {}
+    names = [list(sequence) for sequence in tokens]
+    between = " " if any(len(name) > 1 for sequence in names for name in sequence) else ""
+    facts: dict[str, Any] = {"tokens": names, "between": between} if names else {}
     return trace_course(model, run, keep, facts, back=loss is not None)
 
 
