@@ -14,9 +14,7 @@ from unrolled.report.png import png
 from unrolled.traces import Trace
 
 
-def write(
-    trace: Trace, paths: Mapping[str, Path | None], figure: str = "all", chosen: Unit = USUAL
-) -> None:
+def write(trace: Trace, paths: Mapping[str, Path | None], figure: str = "all", chosen: Unit = USUAL) -> None:
     """Writes ``html``, ``svg``, ``png`` and ``trace`` (the trace itself), those that have a path.
 
     Args:
