@@ -15,6 +15,8 @@ from unrolled.errors import StorageError
 ASIDE = ".part"
 """What ends the name of a file that is being written; only a killed process leaves one behind."""
 
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
+
 
 @contextlib.contextmanager
 def replacing(path: Path, previous: Path | None = None) -> Generator[BinaryIO]:
@@ -58,6 +60,22 @@ def write(path: Path, contents: str) -> None:
     """
     with replacing(path) as file:
         file.write(contents.encode())
+
+
+def mode(path: Path) -> int:
+    """What lies at a path, as `os.stat` says it in ``st_mode``; 0 where nothing does, or by its name could.
+
+    Raises:
+        OSError: it may not be looked at.
+    """
+    try:
+        return path.stat().st_mode
+    except ValueError:  # a zero byte
+        return 0
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return 0
+        raise
 
 
 def beside(path: Path) -> Path:

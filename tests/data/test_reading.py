@@ -106,6 +106,35 @@ def test_standard_input_and_pipes_are_copied_to_be_read_again(
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"one\ncaf\xe9\n", ": line 2, byte 7 must be text in utf-8"),
+        (b"a\0b", " must be text; got a binary file"),
+        (b"", " must hold text; got an empty file"),
+    ],
+)
+@pytest.mark.parametrize("source", ["-", "pipe"])
+def test_what_is_wrong_with_what_comes_once_is_called_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, data: bytes, said: str
+):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    if source == "-":
+        give_stdin(monkeypatch, data)
+    else:
+        threading.Thread(target=Path(source).write_bytes, args=(data,)).start()
+    with pytest.raises(DataError) as caught, reading.spooled([source], tmp_path) as readable:
+        text(*readable)
+    called = "standard input" if source == "-" else source
+    assert str(caught.value).startswith(f"{called}{said}")
+
+
+def test_what_is_wrong_with_standard_input_read_at_once(monkeypatch: pytest.MonkeyPatch):
+    give_stdin(monkeypatch, b"caf\xe9")
+    assert str(refusal("-")).startswith("standard input: line 1, byte 3 must be text in utf-8")
+
+
 def test_standard_input_can_be_read_as_it_comes(monkeypatch: pytest.MonkeyPatch):
     give_stdin(monkeypatch, b"as it comes")
     assert text("-") == "as it comes"
@@ -157,7 +186,7 @@ def test_a_binary_file_is_called_that(tmp_path: Path, data: bytes):
 
 def test_an_unknown_encoding_is_no_encoding(tmp_path: Path):
     (tmp_path / "a.txt").write_text("a")
-    for name in ("utf-9", "hex"):
+    for name in ("utf-9", "hex", "idna", "punycode", "undefined", "", "utf\0"):
         with pytest.raises(OptionError, match="be a text encoding that Python knows"):
             text(tmp_path / "a.txt", encoding=name)
 
@@ -194,8 +223,38 @@ def test_a_file_that_may_not_be_read_is_called_that(tmp_path: Path, monkeypatch:
     def denied(*_: object):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)
+        assert "be readable; got Permission denied" in str(refusal(tmp_path / "a.txt"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", denied)
+        assert "be readable; got Permission denied" in str(refusal(tmp_path / "b.txt"))
+    monkeypatch.setattr(Path, "stat", denied)
     assert "be readable; got Permission denied" in str(refusal(tmp_path / "a.txt"))
+    assert not reading.is_file(str(tmp_path / "a.txt"))
+
+
+def test_a_folder_that_may_not_be_looked_into_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a.txt").write_text("a")
+
+    def denied(folder: Path):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert f"{tmp_path} must be readable; got Permission denied" in str(refusal(tmp_path))
+
+
+def test_a_name_that_no_file_can_have_is_none(tmp_path: Path):
+    for name in ("x" * 300, "x" * 300 + "/a.txt", "a\0b"):
+        assert "nothing of that name" in str(refusal(tmp_path / name))
+        assert not reading.is_file(str(tmp_path / name))
+    assert "got no match" in str(refusal(f"{tmp_path}/{'x' * 300}*"))
+
+
+def test_a_link_to_nothing_is_called_that(tmp_path: Path):
+    (tmp_path / "a.txt").symlink_to("gone.txt")
+    for source in (tmp_path / "a.txt", tmp_path / "*.txt"):
+        assert "got nothing of that name. It is a link to nothing" in str(refusal(source))
 
 
 @pytest.mark.parametrize("parts", [["one two", "three\n", "  four"], ["\ufeffa\r\nb\rc", "", "d"], ["x" * 9]])

@@ -69,7 +69,7 @@ def guess(sources: Sequence[str | Path], options: Options | None = None) -> Gues
     """
     options = options or Options()
     folder = Path(sources[0]) if len(sources) == 1 else None
-    if folder and folder.is_dir() and not any(formats.kind_of(path.name) for path in folder.iterdir()):
+    if folder and reading.is_folder(folder) and not any(map(formats.kind_of, reading.entries(folder))):
         return _of_folder(folder, options)
     path = reading.files(sources[:1], options.encoding)[0]
     kind = formats.kind_of(path.name)

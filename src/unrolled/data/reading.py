@@ -15,6 +15,7 @@ import hashlib
 import io
 import itertools
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -28,6 +29,9 @@ BLOCK = 1 << 20
 """Bytes read at once."""
 
 STDIN = Path("-")
+
+NO_TEXT = {"idna", "punycode", "undefined"}
+"""Encodings of Python that are for host names, or for nothing."""
 
 
 def files(sources: Sequence[str | Path], encoding: str = "utf-8") -> list[Path]:
@@ -119,9 +123,35 @@ def encoded(text: str, encoding: str) -> bytes:
 def is_file(text: str) -> bool:
     """Whether a text is the name of a file rather than a text."""
     try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a zero byte
+        return stat.S_ISREG(storage.mode(Path(text)))
+    except OSError:
         return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies at a path.
+
+    Raises:
+        DataError: it may not be looked at.
+    """
+    return stat.S_ISDIR(_mode(path))
+
+
+def entries(folder: Path) -> list[str]:
+    """The names in a folder, in no order.
+
+    Raises:
+        DataError: it may not be looked into.
+    """
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def named(path: Path) -> str:
+    """What messages call a file."""
+    return "standard input" if path == STDIN else str(path)
 
 
 def raw(sources: Sequence[str | Path]) -> Iterator[bytes]:
@@ -143,7 +173,10 @@ def raw(sources: Sequence[str | Path]) -> Iterator[bytes]:
 def spooled(sources: Sequence[str | Path], folder: Path) -> Generator[tuple[str, ...]]:
     """The sources, those that can be read only once (standard input, pipes) copied into ``folder`` meanwhile.
 
+    Errors of what is read inside call a copy by what it was copied from.
+
     Raises:
+        DataError: a source that cannot be read.
         StorageError: the folder has no room for the copy.
     """
     once = dict.fromkeys(str(source) for source in sources if _once(Path(source)))
@@ -152,6 +185,11 @@ def spooled(sources: Sequence[str | Path], folder: Path) -> Generator[tuple[str,
         for source, copy in copies.items():
             _copy(Path(source), copy)
         yield tuple(str(copies.get(str(source), source)) for source in sources)
+    except DataError as error:
+        subject = error.subject
+        for source, copy in copies.items():
+            subject = subject.replace(str(copy), named(Path(source)))
+        raise DataError(subject, error.rule, error.got, error.fix) from error
     finally:
         for copy in copies.values():
             copy.unlink(missing_ok=True)
@@ -165,32 +203,42 @@ def digest(path: Path) -> str:
 
 def _expanded(source: str, encoding: str) -> list[Path]:
     path = Path(source)
-    if path.is_dir():
-        return _of_folder(path, encoding)
-    if path == STDIN or path.exists():
+    if path == STDIN:
         return [path]
+    if is_folder(path):
+        return _of_folder(path, encoding)
+    if _mode(path):
+        return [path]
+    if not glob.has_magic(source):
+        got, fix = "nothing of that name", _whereabouts(path)
+        raise DataError(source, "be a file, a folder, a pattern or -", got, fix)
     found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207  may be absolute
-    if found:
-        return [file for one in found for file in ([one] if one.is_file() else _expanded(str(one), encoding))]
-    if glob.has_magic(source):
+    if not found:
         raise DataError(source, "match a file", "no match", f"Try the pattern: ls {source}")
-    raise DataError(source, "be a file, a folder, a pattern or -", "nothing of that name", _whereabouts(path))
+    return [file for one in found for file in _expanded(str(one), encoding)]
 
 
 def _whereabouts(path: Path) -> str:
     folder = path.parent
-    if not folder.is_dir():
+    if not is_folder(folder):
         return f"There is no folder {folder} either; paths start at {Path.cwd()}."
-    close = difflib.get_close_matches(path.name, [path.name for path in folder.iterdir()], n=1)
+    inside = entries(folder)
+    if path.name in inside:
+        return f"It is a link to nothing: ls -l {path}"
+    close = difflib.get_close_matches(path.name, inside, n=1)
     return f"Did you mean {folder / close[0]}?" if close else f"Have a look: ls {folder.resolve()}"
 
 
 def _of_folder(folder: Path, encoding: str) -> list[Path]:
     inside: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(Path(error.filename), error) from error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside += [Path(parent, name) for name in names if not name.startswith(".")]
-    inside = sorted(path for path in inside if path.is_file())
+    inside = sorted(path for path in inside if stat.S_ISREG(_mode(path)))
     chosen = [path for path in inside if _named_text(path) or _begins_as_text(path, encoding)]
     if not chosen:
         count = "1 file" if len(inside) == 1 else f"{len(inside)} files"
@@ -227,7 +275,20 @@ def _blocks(path: Path) -> Iterator[bytes]:
         fix = f"Fetch it again, or look: gzip --test {path}"
         raise DataError(str(path), "be a whole gzip file", f"{error}".rstrip("."), fix) from error
     except OSError as error:
-        raise DataError(str(path), "be readable", error.strerror or error, f"Look: ls -l {path}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    fix = "Give it a text: unrolled ... - < FILE" if path == STDIN else f"Look: ls -ld {path}"
+    return DataError(named(path), "be readable", error.strerror or error, fix)
+
+
+def _mode(path: Path) -> int:
+    """`storage.mode`, whose refusal is an error of the data."""
+    try:
+        return storage.mode(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _with_line_ends(texts: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -263,7 +324,7 @@ def _undecodable(error: UnicodeError, path: Path, encoding: str, start: tuple[in
     """The error for bytes that are no text, which were decoded from (line, byte) on."""
     if not isinstance(error, UnicodeDecodeError):  # UTF-16 without a byte order mark
         return DataError(
-            str(path), f"be text in {encoding}", error, "Name the byte order: --encoding utf-16-le."
+            named(path), f"be text in {encoding}", error, "Name the byte order: --encoding utf-16-le."
         )
     data, (line, byte) = error.object, start
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -275,7 +336,7 @@ def _undecodable(error: UnicodeError, path: Path, encoding: str, start: tuple[in
         return _binary(path)
     line += data[: error.start].decode(encoding, "ignore").count("\n")
     return DataError(
-        f"{path}: line {line}, byte {byte + error.start}",
+        f"{named(path)}: line {line}, byte {byte + error.start}",
         f"be text in {encoding}",
         f"0x{data[error.start]:02x} ({error.reason})",
         f"Name the encoding that it has, for example --encoding {'utf-16' if marked else 'cp1252'}.",
@@ -284,19 +345,21 @@ def _undecodable(error: UnicodeError, path: Path, encoding: str, start: tuple[in
 
 def _binary(path: Path) -> DataError:
     fix = "Name a text file, or take its bytes as they are: --tokens byte."
-    return DataError(str(path), "be text", "a binary file (it has zero bytes)", fix)
+    return DataError(named(path), "be text", "a binary file (it has zero bytes)", fix)
 
 
 def _no_text(sources: Sequence[str | Path]) -> DataError:
-    names = ", ".join(str(source) for source in sources) or "sources"
+    names = ", ".join(named(Path(source)) for source in sources) or "sources"
     got = {0: "no source", 1: "an empty file"}.get(len(sources), "empty files")
     return DataError(names, "hold text", got, "Name a file with text in it.")
 
 
 def _known(encoding: str) -> str:
     try:
-        b"a".decode(encoding, "ignore")
-    except LookupError as error:
+        b"a".decode(encoding, "ignore")  # LookupError also of those that are not of text
+        if codecs.lookup(encoding).name in NO_TEXT:
+            raise LookupError
+    except (LookupError, ValueError) as error:
         fix = "Most text is utf-8; older files often are cp1252 or latin-1."
         raise OptionError("encoding", "be a text encoding that Python knows", encoding, fix) from error
     return encoding
@@ -309,7 +372,8 @@ def _last_word_end(text: str) -> int:
 
 
 def _once(path: Path) -> bool:
-    return path == STDIN or (path.exists() and not path.is_file() and not path.is_dir())
+    mode = 0 if path == STDIN else _mode(path)
+    return path == STDIN or (mode != 0 and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode))
 
 
 def _copy(source: Path, copy: Path) -> None:

@@ -78,12 +78,12 @@ def read(sources: Sequence[str | Path], kind: str = "", options: Options | None 
     tables: list[Table] = []
     for source in sources:
         folder = Path(source)
-        if folder.is_dir() and not kind and not (inside := _known_inside(folder)):
+        if reading.is_folder(folder) and not kind and not (inside := _known_inside(folder)):
             tables.append(
                 (folders.classes if folders.has_classes(folder) else folders.lines)(folder, options)
             )
             continue
-        inside = _known_inside(folder) if folder.is_dir() else []
+        inside = _known_inside(folder) if reading.is_folder(folder) else []
         paths = inside or reading.files([source], options.encoding)
         tables += [_read_file(path, kind, options) for path in paths]
     return joined(tables)
@@ -141,7 +141,8 @@ def _of_words(lines: Sequence[str]) -> str:
 
 def _known_inside(folder: Path) -> list[Path]:
     """The files of a folder whose names say a format."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and kind_of(path.name))
+    known = (folder / name for name in reading.entries(folder) if kind_of(name))
+    return sorted(path for path in known if reading.is_file(str(path)))
 
 
 def _read_file(path: Path, kind: str, options: Options) -> Table:

@@ -19,7 +19,7 @@ def classes(folder: Path, options: Options) -> Table:
     Raises:
         DataError: no folders with text in it, or a file that cannot be read.
     """
-    folders = [path for path in _inside(folder) if path.is_dir()]
+    folders = [path for path in _inside(folder) if reading.is_folder(path)]
     if not folders:
         raise DataError(str(folder), "have a folder for each class", "none", "Make one, with texts as files.")
     texts: list[str] = []
@@ -61,11 +61,11 @@ def lines(folder: Path, options: Options) -> Table:
 
 def has_classes(folder: Path) -> bool:
     """Whether there are folders in a folder."""
-    return any(path.is_dir() for path in _inside(folder))
+    return any(map(reading.is_folder, _inside(folder)))
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(folder / name for name in reading.entries(folder) if not name.startswith("."))
 
 
 def _places(names: Sequence[str], numbers: Sequence[int]) -> Places:

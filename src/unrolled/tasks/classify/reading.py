@@ -55,7 +55,7 @@ def unlabelled(config: ClassifyConfig, columns: Columns, source: str) -> Table:
 
 def _rows(config: ClassifyConfig, columns: Columns, path: Path) -> Table:
     """The rows of a file, or its lines, where it is plain text."""
-    if columns.kind == "sensors" or config.format or formats.kind_of(path.name) or path.is_dir():
+    if columns.kind == "sensors" or config.format or formats.kind_of(path.name) or data.is_folder(path):
         return read(config, [str(path)])
     text = data.decoded(data.contents(path), path, config.encoding)
     kind = formats.looks_like(text)

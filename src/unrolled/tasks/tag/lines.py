@@ -39,7 +39,7 @@ def steps(kept: Kept, source: str) -> list[list[str]] | Ragged:
     Raises:
         DataError: a file that cannot be read, or what is not as the model needs it.
     """
-    is_file = source == "-" or reading.is_file(source) or Path(source).is_dir()
+    is_file = source == "-" or reading.is_file(source) or reading.is_folder(Path(source))
     if isinstance(kept.reader, Frames):
         if not is_file:
             raise DataError(

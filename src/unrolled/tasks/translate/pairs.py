@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.config.translate import TranslateConfig
-from unrolled.data import formats, given, parts, same
+from unrolled.data import formats, given, parts, reading, same
 from unrolled.data.formats import Options, parallel
 from unrolled.data.splits import PARTS
 from unrolled.data.tables import Places, Table
@@ -129,7 +129,7 @@ def texts_of(file: str, config: TranslateConfig) -> list[str]:
 def _table(sources: Sequence[str], config: TranslateConfig) -> Table:
     """The two columns, and those by which the pairs are split, from a table or two parallel files."""
     options = _options(config)
-    plain = [source for source in sources if not Path(source).is_dir() and not formats.kind_of(source)]
+    plain = [one for one in sources if not reading.is_folder(Path(one)) and not formats.kind_of(one)]
     if config.format == PARALLEL or (not config.format and len(sources) == len(plain) == 2):
         table = parallel.read(sources, options)
     elif len(plain) > 2 and not config.format:
