@@ -51,7 +51,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     cell: Annotated[Literal["rnn", "lstm", "gru", "hornn"], Meta(description="the recurrent cell")] = "gru"
     order: Annotated[int, at_least(1, "of hornn: how many past states a step reads")] = 2
-    layers: Annotated[int, at_least(1, "layers on top of each other")] = 1
+    layers: Annotated[int, Meta(ge=1, le=1000, description="layers on top of each other")] = 1
     hidden: Annotated[int, at_least(1, "hidden units of a layer")] = 128
     dropout_input: Annotated[Share, Meta(description="share of the input's features set to 0")] = 0.0
     dropout_layers: Annotated[Share, Meta(description="share of the units set to 0 between layers")] = 0.0
@@ -96,8 +96,8 @@ class Config(Struct, frozen=True, kw_only=True):
         bool, Meta(description="train the same network without memory too, to compare with")
     ] = True
 
-    seed: Annotated[int, at_least(0, "of weights, dropout, order and samples")] = 0
-    threads: Annotated[int, at_least(0, "processor threads; 0: torch's own number")] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="of weights, dropout, order and samples")] = 0
+    threads: Annotated[int, Meta(ge=0, le=4096, description="processor threads; 0: torch's own number")] = 0
 
     def __post_init__(self) -> None:
         for name, field in self.fields().items():

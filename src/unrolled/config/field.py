@@ -12,6 +12,9 @@ Seconds = Annotated[float, "seconds"]
 Steps = Annotated[int, "steps"]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
+MOST = 2**31 - 1
+"""The largest whole number of a field that names no other: no size of a network, no count comes near it."""
+
 
 def at_least(least: float, text: str) -> Meta:
     """A number that has a lower limit only."""
@@ -60,6 +63,8 @@ class Field(NamedTuple):
 
     def is_within(self, value: float) -> bool:
         """Whether a number keeps the limits."""
+        if isinstance(value, int) and value > self.most:
+            return False
         return all(
             (m.ge is None or value >= m.ge)
             and (m.gt is None or value > m.gt)
@@ -68,12 +73,17 @@ class Field(NamedTuple):
             for m in self.limits
         )
 
+    @property
+    def most(self) -> int:
+        """The largest whole number that it takes."""
+        return next((int(m.le) for m in self.limits if m.le is not None), MOST)
+
     def rule(self) -> str:
         """What a value must be, in words."""
         if self.choices:
             return f"be one of {', '.join(self.choices)}"
         words = [
-            f"{word} {limit:g}"
+            f"{word} {limit:{',' if isinstance(limit, int) else 'g'}}"
             for m in self.limits
             for word, limit in (("at least", m.ge), ("above", m.gt), ("at most", m.le), ("below", m.lt))
             if limit is not None
@@ -85,9 +95,10 @@ class Field(NamedTuple):
     def error(self, got: object) -> OptionError:
         """The error of a value that cannot be."""
         fix = nearest(got, self.choices) if self.choices and isinstance(got, str) else ""
+        too_large = self.kind is int and isinstance(got, int) and got > self.most
         return OptionError(
             f"config: {self.name}",
-            self.rule(),
+            f"be at most {self.most:,}" if too_large else self.rule(),
             repr(got) if isinstance(got, str) else got,
             fix if fix.startswith("Did") else f"Leave it out for {shown(self.default)}.",
         )
