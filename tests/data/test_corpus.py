@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, reading
+from unrolled.data.corpus import Encoded
 from unrolled.errors import DataError, RunError
 
 PLAY = "to be or not to be\n" * 40 + "that is the question\n" * 9 + "that is the question?"
@@ -147,6 +148,32 @@ def test_it_remembers_whence_it_came(
     assert {source.sha256 for source in corpus.sources} == {reading.digest(tmp_path / "play.txt")}
     assert sum(corpus.characters.values()) == 2 * len(PLAY) + 1  # a line's end between the two
     assert {path.name for path in tmp_path.iterdir()} == {"play.txt", "data.safetensors"}
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe"])
+def test_it_can_be_shortened(tmp_path: Path, config: LanguageModelConfig, tokens: Any):
+    corpus = written(tmp_path, config, tokens=tokens, vocabulary=300 if tokens == "bpe" else 0)
+    whole = {part: corpus.part(part).tolist() for part in PARTS}
+    corpus.shorten(9)
+    for part in PARTS:
+        text = corpus.tokenizer.decode(whole[part][:9])
+        assert corpus.part(part).tolist() == whole[part][:9]
+        assert corpus.characters[part] == len(text)
+        assert corpus.unknown[part] == whole[part][:9].count(corpus.tokenizer.unknown)
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe"])
+def test_a_text_is_encoded_piece_by_piece(tmp_path: Path, config: LanguageModelConfig, tokens: Any):
+    tokenizer = written(tmp_path, config, tokens=tokens, vocabulary=300 if tokens == "bpe" else 0).tokenizer
+    text = "to be or not to be\nthat zebra? is the question" * 20
+    pieces = re.findall(r"\s*\S+", text)
+    found = Encoded.of(pieces, tokenizer)
+    ids, unknown = tokenizer.look_up(text)
+    assert isinstance(found.ids, np.memmap)
+    assert tokens == "bpe" or found.ids.tolist() == ids.tolist()  # pairs are not merged across pieces
+    assert (found.characters, found.unknown) == (tokenizer.characters(found.ids), unknown)
+    assert tokenizer.decode(found.ids) == tokenizer.decode(ids)
+    assert Encoded.of([], tokenizer).ids.size == 0
 
 
 def test_it_says_what_it_is_doing(tmp_path: Path, config: LanguageModelConfig):

@@ -142,8 +142,9 @@ def test_several_texts_are_read_as_they_were_learned(tokens: str, tmp_path: Path
     assert kept
     given: list[Any] = [parts, [tmp_path], [*parts[:2], tmp_path / "3.txt"]]
     for text in given:
-        ids, _ = estimators._ids(kept, text, 2)
-        np.testing.assert_array_equal(ids, kept.reader.encode(one))
+        read = estimators._encoded(kept, text, 2)
+        np.testing.assert_array_equal(read.ids, kept.reader.encode(one))
+        assert read.characters == kept.reader.characters(read.ids)
     learned = SplitText(config, {"train": config.sources, "valid": (), "test": ()}, lambda *_: None)
     learned.cuts["train"] = (0, None)
     np.testing.assert_array_equal(

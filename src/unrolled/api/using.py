@@ -1,6 +1,5 @@
 """Verbs for a model in use."""
 
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -106,15 +105,19 @@ def explore(
 
     Raises:
         RunError: there is no such run.
+        DataError: standard input that cannot be read.
         TraceError: there is no such trace, or it is damaged.
         UnavailableError: the port is taken.
     """
+    from unrolled.data import reading
     from unrolled.explorer import server
     from unrolled.explorer.choices import Choices
 
     choices = Choices(run)
     first = next(iter(choices.all().values()))
-    asked = sys.stdin.read() if text == "-" else text
+    asked = text
+    if text == "-":
+        asked = reading.decoded(reading.contents(reading.STDIN), reading.STDIN, "utf-8")
     shown = (first.name, asked) if run and (asked or not first.asks) else None
     server.serve(choices, shown, port=port, proxy=proxy, browser=not no_browser)
     return "The explorer has ended."
@@ -138,18 +141,21 @@ def generate(
 
     Raises:
         RunError: there is no such run, or a file of it is damaged.
+        DataError: a prompt that is no text.
         OptionError: a number out of its range.
         UnavailableError: the memory is too small.
     """
     if samples < 1:
         raise OptionError("generate: samples", "be at least 1", samples, "Leave it out for one.")
+    from unrolled.data import reading
     from unrolled.estimators import LanguageModel
+    from unrolled.estimators.language_model import prompt_in
     from unrolled.report.answers import Samples
     from unrolled.training.room import enough_memory
 
     with enough_memory("generate", SHORTER):
         model = LanguageModel.load(run)
-    before = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+    before = prompt_in(reading.STDIN, model.config) if prompt == "-" else prompt
     seeds = [None if seed is None else seed + number for number in range(samples)]
     write = partial(
         model.generate, before, length=length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop

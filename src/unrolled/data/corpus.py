@@ -3,17 +3,19 @@
 A text is cut by position into train, valid and test, in this order, and the vocabulary is fitted on the
 training part alone. The file is a safetensors file: a tensor of ids a part, in the smallest unsigned integers
 that hold them, and beside them the vocabulary and what is known of the text. The text is read piece by piece,
-several times over: to count it, to fit the vocabulary, and to write each part.
+several times over: to count it, to fit the vocabulary, and to write each part. The metadata have the SHA-256
+of the ids, and as ``header`` that of the header's other entries.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias, final
+from typing import IO, Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,42 @@ ROOM = 4096
 
 def _to_nobody(doing: str, characters: int) -> None:
     del doing, characters
+
+
+class Encoded(NamedTuple):
+    """A text as ids.
+
+    Shapes:
+        ids: ``[N]``.
+
+    Attributes:
+        characters: how many the ids stand for.
+        unknown: how many tokens the vocabulary does not have.
+    """
+
+    ids: NDArray[Any]
+    characters: int
+    unknown: int
+
+    @classmethod
+    def of(cls, pieces: Iterable[str], tokenizer: Tokenizer) -> Encoded:
+        """A text, given in pieces, whose ids are in a file without a name and never in memory as a whole.
+
+        Raises:
+            StorageError: there is no room for the file.
+        """
+        _, dtype = _smallest(tokenizer.size)
+        characters, unknown = 0, 0
+        try:
+            with tempfile.TemporaryFile() as file:
+                for ids, more, unseen in _encoded(pieces, tokenizer):
+                    file.write(ids.astype(dtype).tobytes())
+                    characters, unknown = characters + more, unknown + unseen
+                file.flush()
+                ids = np.memmap(file, dtype, "r") if file.tell() else np.zeros(0, dtype)
+        except OSError as error:
+            raise storage.refusal(Path(tempfile.gettempdir()), error) from error
+        return cls(ids, characters, unknown)
 
 
 @dataclass(frozen=True)
@@ -63,6 +101,8 @@ class Corpus:
 
     def __init__(self, path: Path, header: dict[str, Any], start: int) -> None:
         facts = header["__metadata__"]
+        if facts.get("header") not in (None, _digest(header)):  # none where an earlier version wrote it
+            raise _damaged(path, "another header than was written")
         self.path = path
         self.tokenizer = Tokenizer.loads(facts["tokenizer"], str(path))
         self.characters: dict[str, int] = json.loads(facts["characters"])
@@ -110,7 +150,8 @@ class Corpus:
         """Maps a file that `write` made; whether its tokens are intact is `verify`'s question.
 
         Raises:
-            RunError: the file is missing, cut short or another kind of file.
+            RunError: the file is missing, cut short or another kind of file, or what it says beside the
+                tokens is damaged.
         """
         path = Path(path)
         try:
@@ -120,7 +161,7 @@ class Corpus:
             return cls(path, header, start)
         except RunError:
             raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
     def report(self) -> dict[str, Any]:
@@ -158,10 +199,36 @@ class Corpus:
         """``train``, ``valid`` or ``test``."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
+    def shorten(self, tokens: int) -> None:
+        """Leaves at most so many tokens of every part, for a trial; the file stays as it is."""
+        self.train, self.valid, self.test = (self.part(part)[:tokens] for part in PARTS)
+        for part in PARTS:
+            ids = self.part(part)
+            self.characters[part] = self.tokenizer.characters(ids)
+            self.unknown[part] = int(np.count_nonzero(ids == self.tokenizer.unknown))
+
     def text_bytes(self, part: str, last: int | None = None) -> bytes:
         """The text of a part in UTF-8, or of its ``last`` tokens; what is unknown is a sign for that."""
         ids = self.part(part)
         return self.tokenizer.to_bytes(ids if last is None else ids[max(0, len(ids) - last) :])
+
+
+def _encoded(pieces: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[NDArray[np.uint32], int, int]]:
+    """Of each piece of a text its ids, how many characters it adds, and how many tokens are unknown."""
+    before = np.zeros(0, np.uint32)
+    for piece in pieces:
+        ids, unseen = tokenizer.look_up(piece)
+        # Two words have a blank between them, also where one piece ends and the next begins.
+        joined = np.append(before, ids)
+        yield ids, tokenizer.characters(joined) - tokenizer.characters(before), unseen
+        before = joined[-1:]
+
+
+def _digest(header: dict[str, Any]) -> str:
+    """The SHA-256 of what a header says beside it, however it is laid out."""
+    facts = {name: fact for name, fact in header["__metadata__"].items() if name != "header"}
+    said = json.dumps({**header, "__metadata__": facts}, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _damaged(path: Path, got: str) -> RunError:
@@ -201,17 +268,11 @@ class _Writer:
         """Writes a part and gives the number of its tokens."""
         begin = self._at()
         characters, unknown = 0, 0
-        before = np.zeros(0, np.uint32)
-        for piece in pieces:
-            ids, unseen = self._tokenizer.look_up(piece)
+        for ids, more, unseen in _encoded(pieces, self._tokenizer):
             data = ids.astype(self._dtype).tobytes()
             self._file.write(data)
             self._sha256.update(data)
-            # Two words have a blank between them, also where one piece ends and the next begins.
-            joined = np.append(before, ids)
-            characters += self._tokenizer.characters(joined) - self._tokenizer.characters(before)
-            unknown += unseen
-            before = joined[-1:]
+            characters, unknown = characters + more, unknown + unseen
         tokens = (self._at() - begin) // self._dtype.itemsize
         self._tensors[part] = {"dtype": self._kind, "shape": [tokens], "data_offsets": [begin, self._at()]}
         self._characters[part], self._unknown[part] = characters, unknown
@@ -222,7 +283,9 @@ class _Writer:
         self._facts["characters"] = json.dumps(self._characters)
         self._facts["unknown"] = json.dumps(self._unknown)
         self._facts["sha256"] = self._sha256.hexdigest()
-        header = json.dumps({"__metadata__": self._facts, **self._tensors}).encode()
+        contents = {"__metadata__": self._facts, **self._tensors}
+        self._facts["header"] = _digest(contents)
+        header = json.dumps(contents).encode()
         assert len(header) <= self._room
         self._file.seek(0)
         self._file.write(self._room.to_bytes(8, "little") + header.ljust(self._room))

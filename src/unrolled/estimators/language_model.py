@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import chain
 from math import log
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, cast, final
 
 import numpy as np
 from msgspec import structs
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unrolled import metrics
 from unrolled.config import LanguageModelConfig
 from unrolled.data import Corpus, Tokenizer, reading, splits
+from unrolled.data.corpus import Encoded
 from unrolled.errors import DataError, OptionError, note
 from unrolled.estimators.base import Estimator
 from unrolled.report.answers import Foreseen, Judged, Judgement, Surprises
@@ -72,7 +73,7 @@ class LanguageModel(Estimator):
 
     def generate(
         self,
-        prompt: str = "",
+        prompt: str | bytes = "",
         *,
         length: int = 500,
         temperature: float = 0.8,
@@ -84,28 +85,36 @@ class LanguageModel(Estimator):
         """Writes on from the prompt, piece by piece as it comes, up to ``length`` characters or a ``stop``.
 
         A token costs the same however long the text already is. The prompt and the stop string are not part
-        of the text.
+        of the text. Where the tokens are bytes, so may the prompt be.
 
         Raises:
+            DataError: a prompt that is no text.
             OptionError: a number out of its range.
         """
         kept, choice = self._fitted(), Choice(temperature, top_k, top_p)
-        _say_unknown(kept.reader.look_up(prompt)[1], "prompt")
-        return sampling.text(kept.model, kept.reader, prompt, choice, length, seed, stop)
+        before = _prompt(prompt, kept.config)
+        _say_unknown(kept.reader.look_up(before)[1], "prompt")
+        return sampling.text(kept.model, kept.reader, before, choice, length, seed, stop)
 
     def evaluate(self, text: Text | NDArray[Any], *, by_length: bool = False) -> Judgement:
         """Judges a text, the text of paths, or ids; ``by_length`` up to eight times the length of training.
+
+        It is read as one stream, and of more than two million tokens as one stream a million.
 
         Shapes:
             ids: ``[N]``, of a `Corpus` with the model's tokenizer.
 
         Raises:
             DataError: fewer than two tokens, or a text that cannot be read.
+            StorageError: there is no room for the ids of a text.
         """
         kept = self._fitted()
-        ids, unknown = _ids(kept, text, least=2)
-        nats = lm.judge(kept.model, ids)
-        characters, first = (kept.reader.characters(some) for some in (ids, ids[:1]))
+        return self._judged(_encoded(kept, text, least=2), by_length)
+
+    def _judged(self, text: Encoded, by_length: bool) -> Judgement:
+        kept, (ids, characters, unknown) = self._fitted(), text
+        nats = lm.judge(kept.model, ids, lm.streams_to_conclude(len(ids)))
+        first = kept.reader.characters(ids[:1])
         positions: list[tuple[int, int, float]] = []
         if by_length:
             longest = min(8 * (kept.config.length or 128), len(ids) - 1)
@@ -134,7 +143,7 @@ class LanguageModel(Estimator):
             DataError: an empty text, or one that cannot be read.
         """
         kept = self._fitted()
-        ids, unknown = _ids(kept, text, least=1)
+        ids, _, unknown = _encoded(kept, text, least=1)
         _say_unknown(unknown, "text")
         names = kept.reader.vocabulary
         foreseen = [Foreseen(names[ids[0]], None)]
@@ -170,8 +179,9 @@ class LanguageModel(Estimator):
             RunError: the run's own text is not there, or another.
         """
         self._without("evaluate", options, "by_length")
-        judged = list(map(Path, sources)) or _judged_part(run)
-        judgement = self.evaluate(judged, by_length=options.get("by_length", False))
+        files = list(map(Path, sources))
+        judged = _encoded(self._fitted(), files, least=2) if files else _judged_part(run)
+        judgement = self._judged(judged, options.get("by_length", False))
         return Judged(
             text=" ".join(sources) or "what the run was judged on",
             unit=lm.unit_of(self.config),
@@ -201,6 +211,32 @@ class LanguageModel(Estimator):
         return self.explain(_text_or_path(source))
 
 
+def prompt_in(path: Path, config: LanguageModelConfig) -> str | bytes:
+    """What stands in a file, or comes by standard input, as a prompt, without the end of its last line.
+
+    Raises:
+        DataError: it cannot be read, or is no text.
+    """
+    contents = reading.contents(path)
+    if config.tokens == "byte":
+        return contents.removesuffix(b"\n")
+    return reading.decoded(contents, path, config.encoding).removesuffix("\n")
+
+
+def _prompt(prompt: str | bytes, config: LanguageModelConfig) -> str:
+    """The prompt as its tokenizer takes it: that of bytes takes both.
+
+    Raises:
+        DataError: it is no text.
+    """
+    if isinstance(prompt, str):
+        reading.encoded(prompt, "utf-8")
+    elif config.tokens != "byte" or not isinstance(prompt, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "Decode it, for example: text.decode()."
+        raise DataError("generate: prompt", "be a str", type(prompt).__name__, fix)
+    return cast(str, prompt)
+
+
 def _text_or_path(source: str) -> str | Path:
     """A text, or the path of a file or of standard input."""
     if source == "-" or reading.is_file(source):
@@ -210,7 +246,7 @@ def _text_or_path(source: str) -> str | Path:
     return source
 
 
-def _judged_part(folder: RunFolder) -> NDArray[Any]:
+def _judged_part(folder: RunFolder) -> Encoded:
     """The tokens that a run was judged on, as they were written, with the vocabulary of its model.
 
     Raises:
@@ -218,7 +254,7 @@ def _judged_part(folder: RunFolder) -> NDArray[Any]:
     """
     corpus = Corpus.open(folder.data)
     corpus.verify(Tokenizer.load(folder.tokenizer))
-    return corpus.test
+    return Encoded(corpus.test, corpus.characters["test"], corpus.unknown["test"])
 
 
 def _parts(text: Text, config: LanguageModelConfig) -> list[str | Path]:
@@ -272,24 +308,24 @@ def _pieces(parts: list[str | Path], config: LanguageModelConfig) -> Iterator[st
     return chain.from_iterable(texts) if by_bytes else reading.joined(texts)
 
 
-def _ids(kept: Kept, text: Text | NDArray[Any], least: int) -> tuple[NDArray[Any], int]:
-    """The ids of a text and how many are unknown.
+def _encoded(kept: Kept, text: Text | NDArray[Any], least: int) -> Encoded:
+    """A text as ids.
 
     Raises:
         DataError: fewer ids than ``least``, or a text that cannot be read.
+        StorageError: there is no room for the ids of a text.
     """
     tokenizer = kept.reader
     if isinstance(text, np.ndarray):
         ids = _checked(text, tokenizer.size)
         unknown = 0 if tokenizer.unknown is None else int((ids == tokenizer.unknown).sum())
+        encoded = Encoded(ids, tokenizer.characters(ids), unknown)
     else:
-        pieces = _pieces(_parts(text, kept.config), kept.config)
-        looked_up = [tokenizer.look_up(""), *map(tokenizer.look_up, pieces)]
-        ids = np.concatenate([ids for ids, _ in looked_up])
-        unknown = sum(unknown for _, unknown in looked_up)
-    if len(ids) < least:
-        raise DataError("the text", f"have at least {least} tokens", len(ids), "Give a longer one.")
-    return ids, unknown
+        encoded = Encoded.of(_pieces(_parts(text, kept.config), kept.config), tokenizer)
+    if len(encoded.ids) < least:
+        got = len(encoded.ids)
+        raise DataError("the text", f"have at least {least} tokens", got, "Give a longer one.")
+    return encoded
 
 
 def _checked(ids: NDArray[Any], size: int) -> NDArray[Any]:

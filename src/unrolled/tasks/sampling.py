@@ -117,10 +117,12 @@ def text(
     Prompt and pieces are one text: a word that follows a word begins with a blank.
 
     Raises:
-        OptionError: a negative length, or an empty stop string.
+        OptionError: a negative length or seed, or an empty stop string.
     """
     if length < 0:
         raise OptionError("generate: length", "be 0 or more", length, "Say how many characters to write.")
+    if seed is not None and seed < 0:
+        raise OptionError("generate: seed", "be 0 or more", seed, "Leave it out for another text each time.")
     stop = (stop,) if isinstance(stop, str) else stop
     if not all(stop):
         raise OptionError("generate: stop", "be a text", "an empty one", "Leave it out, or name a text.")
