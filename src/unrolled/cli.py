@@ -20,7 +20,7 @@ import click
 import msgspec
 
 import unrolled
-from unrolled import api
+from unrolled import api, storage
 from unrolled.config import CONFIGS, Config, Field, field_named, shown
 from unrolled.errors import OptionError, UnrolledError, nearest, note
 from unrolled.report.wording import visible
@@ -44,7 +44,8 @@ Exit codes:
   0    done; also a training that one Ctrl-C or SIGTERM ended in good order
   1    it could not be done: the data, a run, the disk, this installation
   2    a mistake on the command line or in a field of a config
-  130  stopped at once: by a second Ctrl-C, or by one where nothing trains"""
+  130  stopped at once: by a second Ctrl-C, or by one where nothing trains
+  143  ended by SIGTERM where nothing trains: while it reads, or judges at the end"""
 
 
 class Mistake(click.ClickException):
@@ -104,7 +105,7 @@ class Tasks(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The task that is named first, or that the first file looks like."""
         first = args[0]
-        if first in self.commands or first.startswith("-") or not (Path(first).exists() or "*" in first):
+        if first in self.commands or first.startswith("-") or not (is_there(first) or "*" in first):
             if first not in self.commands and not first.startswith("-"):
                 fix = nearest(first, self.commands)
                 raise Mistake(str(OptionError(f"{self.name}: the task", "be a task or a file", first, fix)))
@@ -234,7 +235,7 @@ def bound(
         elif parameter.kind is parameter.VAR_POSITIONAL:
             for word in value:
                 setting = SETTING.fullmatch(word) if kind else None
-                if not kind or not setting or Path(word).exists():
+                if not kind or not setting or is_there(word):
                     args.append(word)
                     continue
                 field = field_named(setting["key"], kind)
@@ -249,6 +250,14 @@ def bound(
         if sum(name == other for other, _ in settings) > 1:
             raise click.UsageError(f"{name} is given twice.")
     return signature.bind(*args, **kwargs, **dict(settings))
+
+
+def is_there(word: str) -> bool:
+    """Whether a word is the name of a file, be it one that may not be looked at."""
+    try:
+        return storage.mode(Path(word)) != 0
+    except OSError:
+        return True
 
 
 def takes_fields(signature: inspect.Signature) -> bool:

@@ -10,7 +10,7 @@ from unrolled.config import LanguageModelConfig
 from unrolled.errors import OptionError
 from unrolled.report.training import Display
 from unrolled.tasks import sampling
-from unrolled.training import course, keeping
+from unrolled.training import course, keeping, room
 from unrolled.training.course import Outcome
 from unrolled.training.run_folder import RunFolder, parent_folder, run_name
 
@@ -53,16 +53,23 @@ def run(seconds: float, seed: int, display: Display) -> Outcome:
 
     Raises:
         OptionError: ``seconds`` is not above 0.
+        StorageError: the disk is full.
+        UnavailableError: the memory is too small.
     """
     name = run_name("lm", "python-manual.txt")
     text = parent_folder() / name / "python-manual.txt"
     chosen = configs.override(config(seconds, seed), {"sources": [str(text)]})
     folder = RunFolder.create(configs.dumps(chosen), name)
-    storage.write(text, manual())
-    outcome = course.train(chosen, folder, display)
-    if outcome.finished:
-        kept = keeping.load(folder)
-        choice = sampling.Choice(temperature=0.6)
-        pieces = sampling.text(kept.model, kept.reader, PROMPT, choice, 600, seed)
-        display.sample(PROMPT + "".join(pieces), always=True)
+    with room.enough_memory("demo"):
+        try:
+            storage.write(text, manual())
+            outcome = course.train(chosen, folder, display)
+        except BaseException:
+            folder.discard()  # keeps what can be resumed or used
+            raise
+        if outcome.finished:
+            kept = keeping.load(folder)
+            choice = sampling.Choice(temperature=0.6)
+            pieces = sampling.text(kept.model, kept.reader, PROMPT, choice, 600, seed)
+            display.sample(PROMPT + "".join(pieces), always=True)
     return outcome

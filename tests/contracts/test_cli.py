@@ -390,8 +390,3 @@ def test_a_file_named_twice_is_refused(book: Path):
     result = call("train", "lm", "book.txt", "book.txt", *SMALL)
     assert (result.exit_code, "book.txt must be named once" in result.stderr) == (1, True)
     assert not list(Path().glob("runs/*"))
-
-
-def test_weights_that_were_removed_are_not_sought_in_a_circle(run: str):
-    Path("runs", run, "model.safetensors").unlink()
-    assert f"unrolled train lm --config runs/{run}/config.toml" in call("predict", run, "to be").stderr

@@ -63,7 +63,7 @@ def test_without_a_terminal_there_are_whole_plain_lines(plain: Screen):
     assert "\x1b" not in said
     assert "\r" not in said
     assert f"  saved in  runs/{'x' * 100}\n" in said
-    assert " 25%  update 25 of 100  loss 2.000 nats a token" in said
+    assert " 25%  update 25 of 100  loss 2.000 nats, 2.885 bits a token" in said
     assert "1,234 tokens/s  1:02 left\n" in said
     assert "    once [bold]upon\n    a ␛[31mtime\n" in said
     assert "note: one thing\n" in said
@@ -142,7 +142,7 @@ def test_reports_between_two_lines_are_averaged_by_their_updates(monkeypatch, pl
     plain.display.progress(report(10, loss=4.0, clipped=1.0))
     monkeypatch.setattr(training, "LINES", 0)
     plain.display.progress(report(40, loss=2.0, clipped=0.0))
-    assert "update 40 of 100  loss 2.500 nats" in plain.progress.getvalue()
+    assert "update 40 of 100  loss 2.500 nats, 3.607 bits a token  rate" in plain.progress.getvalue()
     assert "clipped 25%" in plain.progress.getvalue()
 
 

@@ -87,8 +87,10 @@ def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Pa
     assert found == {
         "README.md", "config.json", "config.toml", "data.safetensors", "data_report.json", "env.json",
         "memoryless.safetensors", "metrics.jsonl", "model.safetensors", "result.json", "tokenizer.json",
-        "last/checkpoint.safetensors",
+        "report.html", "figures/loss.svg", "last/checkpoint.safetensors",
     } | {name for name in found if name == "last/previous.safetensors"}  # fmt: skip
+    page = folder.report.read_text()
+    assert all(f"{row.values['bits_per_character']:.3f}" in page for row in outcome.rows)
 
 
 @pytest.mark.parametrize("update", [4, 21, 24])  # before the first evaluation, at one, between two
@@ -104,9 +106,13 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
         stopped_at(update, which, patched)
         outcome = courses.train(config, stopped)
     assert (outcome.finished, outcome.updates) == (False, update)
-    assert not stopped.card.exists()
+    assert not stopped.finished
     if which == signal.SIGINT:  # it is evaluated, and usable, where it stands
         assert keeping.load(stopped).facts["update"] == update
+        last = rows(stopped)[-1]
+        assert (last["update"], last["valid_loss"]) == (update, keeping.load(stopped).facts["valid_loss"])
+        assert last.get("passing", False) == (update != 21)  # at 21 it is evaluated anyway
+        assert f"not at its end; weights of update {update}, held-out loss" in stopped.card.read_text()
     outcome = courses.resume(stopped)
     assert outcome.finished
     whole = checkpoint.read_newest(never.last, never.covers_with_data)
@@ -300,7 +306,7 @@ def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
         patched.setattr(lm, "judge", terminated)
         outcome = courses.train(config, stopped)
     assert not outcome.finished
-    assert not stopped.card.exists()
+    assert not stopped.finished
     again = courses.resume(stopped)
     assert (again.finished, again.rows, again.best_update) == (True, whole.rows, whole.best_update)
     assert rows(never) == rows(stopped)
@@ -348,6 +354,17 @@ def test_threads_are_given_back(tmp_path: Path, text: Path) -> None:
     assert torch.get_num_threads() == before
 
 
-def test_a_dry_run_is_short_with_a_budget_too(tmp_path: Path, text: Path) -> None:
+def test_a_dry_run_is_short_with_a_budget_too(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, _ = created(tmp_path, text, "dry", budget="600")
+    judge, judged = lm.judge, list[int]()
+
+    def counted(model: TokenModel, ids: Any, *rest: Any) -> float:
+        judged.append(len(ids))
+        return judge(model, ids, *rest)
+
+    monkeypatch.setattr(lm, "judge", counted)
+    monkeypatch.setattr(trial, "DRY_TOKENS", 100)
     assert trial.dry_run(config, Display(quiet=True)).updates == trial.DRY_UPDATES
+    assert judged == [100, 100]

@@ -1,5 +1,6 @@
 """A bit flipped anywhere in a trained run: refused by the file's name, noted, or without any effect."""
 
+import contextlib
 import logging
 import os
 import random
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from tests.training.runs import files, same
 from tests.training.trainer import Trainer
-from unrolled.errors import UnrolledError, note
+from unrolled.errors import RunError, UnrolledError, note
+from unrolled.estimators import LanguageModel
 from unrolled.report.training import Display
 from unrolled.tasks.language_model import LanguageModelling
 from unrolled.training import checkpoint, keeping
@@ -19,7 +21,7 @@ from unrolled.training.course import Course
 from unrolled.training.run_folder import RunFolder
 
 FLIPS = 10 * int(os.environ.get("UNROLLED_KILLS", "5"))
-UNREAD = {"README.md", "config.json", "data_report.json", "env.json"}
+UNREAD = {"README.md", "config.json", "data_report.json", "env.json", "report.html", "loss.svg"}
 """What is written for people and other programs; this one never reads it."""
 
 
@@ -39,8 +41,9 @@ def resumed_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
-    """All that a run is ever read for: the model in use, the training to go on with, its numbers."""
-    kept, course = keeping.load(run), courses.resume(run)
+    """All that a run is ever read for: the model in use, how good it is, the training to go on with."""
+    kept, judged = keeping.load(run), LanguageModel.load(run.path).evaluate_sources((), run)
+    course = courses.resume(run)
     assert isinstance(course, Course)
     other = checkpoint.read(run.path / keeping.MEMORYLESS, run.covers)
     tensors = {f"best.{name}": weight for name, weight in keeping.weights_of(kept.model).items()}
@@ -49,14 +52,31 @@ def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
     assert isinstance(course.task, LanguageModelling)
     corpus = course.task.corpus
     ids = [corpus.part(part).tolist() for part in ("train", "valid", "test")]
-    facts = kept.facts, other.facts, course.learner.facts(), corpus.characters
-    return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows(), run.read_result())
+    facts = kept.facts, other.facts, course.learner.facts(), corpus.characters, run.read_result()
+    return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows(), judged)
 
 
-def flip(path: Path, draw: random.Random) -> None:
+def flip(path: Path, draw: random.Random, size: int | None = None) -> None:
+    """Flips a bit, of the first ``size`` bytes or of all."""
     contents = bytearray(path.read_bytes())
-    contents[draw.randrange(len(contents))] ^= 1 << draw.randrange(8)
+    contents[draw.randrange(size or len(contents))] ^= 1 << draw.randrange(8)
     path.write_bytes(contents)
+
+
+def test_a_flipped_bit_beside_the_tokens_is_never_judged_in_silence(run: RunFolder):
+    """Beside the tokens the file has its vocabulary, and what bits a character are reckoned by."""
+    good = run.data.read_bytes()
+    header = 8 + int.from_bytes(good[:8], "little")
+    model = LanguageModel.load(run.path)
+    whole = model.evaluate_sources((), run)
+    draw = random.Random(1)
+    for _ in range(10 * FLIPS):
+        flip(run.data, draw, header)
+        found: object = None
+        with contextlib.suppress(RunError):
+            found = model.evaluate_sources((), run)
+        assert found in (None, whole)
+        run.data.write_bytes(good)
 
 
 @pytest.mark.usefixtures("resumed_only")

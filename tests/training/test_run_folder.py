@@ -57,6 +57,26 @@ def test_what_is_no_run_is_refused_with_what_to_do(tmp_path: Path):
         RunFolder.open(tmp_path / "other", tmp_path)
 
 
+def test_what_may_not_be_looked_at_or_has_too_long_a_name_is_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(
+        RunError, match=r"must be a run's folder, a run's name or last; got none, and none in"
+    ):
+        RunFolder.open("x" * 300, tmp_path)
+
+    looked_at = Path.stat
+
+    def denied(path: Path, **options: bool) -> os.stat_result:
+        if "secret" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return looked_at(path, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    with pytest.raises(RunError, match=r"secret/config\.toml must be readable; got permission denied\. See"):
+        RunFolder.open("secret", tmp_path)
+
+
 def test_a_name_is_taken_once(tmp_path: Path):
     RunFolder.create(CONFIG, "lm-book", tmp_path)
     with pytest.raises(
@@ -99,6 +119,8 @@ def test_a_list_of_runs_has_their_numbers_or_none_where_they_are_damaged(tmp_pat
     assert (summary.training, summary.finished) == (False, False)
     folder.metrics.write_bytes(folder.metrics.read_bytes().replace(b"1.0", b"0.0"))
     folder.write_card("# A model\n")
+    assert not folder.finished  # the card comes with the first weights
+    folder.write_result({"rows": []})
     with folder.lock():
         (summary,) = list_runs(tmp_path)
     assert (summary.update, summary.valid_loss) == (None, None)

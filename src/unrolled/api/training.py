@@ -38,9 +38,10 @@ def check(
     chosen = requested(task, sources, config, fields)
     from unrolled.report.checked import Checked
     from unrolled.tasks import TASKS
+    from unrolled.training.interruption import terminable
     from unrolled.training.room import enough_memory
 
-    with enough_memory(f"check {task}"), tempfile.TemporaryDirectory() as place:
+    with enough_memory(f"check {task}"), terminable(), tempfile.TemporaryDirectory() as place:
         read = TASKS[task].begin(chosen, Path(place) / "data.safetensors")
         return Checked(read.about(read.objective.model()), read.data_report())
 
@@ -131,12 +132,10 @@ def resume(
     """
     from unrolled.report.training import Display
     from unrolled.training import course
-    from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder
 
     display = Display(quiet, json)
-    with enough_memory("resume"):
-        outcome = course.resume(RunFolder.open(run), display)
+    outcome = course.resume(RunFolder.open(run), display)
     _conclude(outcome, display)
     return outcome
 
@@ -181,6 +180,7 @@ def train(
     chosen = requested(task, sources, config, fields)
     from unrolled.report.training import Display
     from unrolled.training import course, trial
+    from unrolled.training.interruption import terminable
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder, run_name
 
@@ -190,13 +190,9 @@ def train(
             tried = (trial.dry_run if dry_run else trial.overfit)(chosen, display)
         display.say(str(tried))
         return tried
-    folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
-    try:
-        with enough_memory(f"train {task}"):
-            outcome = course.train(chosen, folder, display)
-    except BaseException:
-        folder.discard()  # keeps what can be resumed or used
-        raise
+    with terminable():
+        folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
+        outcome = course.train(chosen, folder, display)
     _conclude(outcome, display)
     return outcome
 

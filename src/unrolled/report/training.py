@@ -21,6 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from unrolled.metrics import bits
 from unrolled.report.wording import clock, visible
 from unrolled.tasks.base import Measure, Row, Terms
 
@@ -267,10 +268,10 @@ class Display:
 
 def state(p: Progress, terms: Terms) -> str:
     """Loss, learning rate and gradient, in words."""
-    return (
-        f"loss {p.loss:.3f} {terms.loss}  rate {p.rate:.2g}  "
-        f"gradient {p.gradient_norm:.2g}, clipped {p.clipped:.0%}"
-    )
+    loss = f"{p.loss:.3f} {terms.loss}"
+    if terms.shown.key == "bits":
+        loss = f"{p.loss:.3f} nats, {bits(p.loss):.3f} {terms.shown.heading}"
+    return f"loss {loss}  rate {p.rate:.2g}  gradient {p.gradient_norm:.2g}, clipped {p.clipped:.0%}"
 
 
 def picture(p: Progress, terms: Terms, width: int) -> RenderableType:

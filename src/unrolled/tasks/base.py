@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ from unrolled.config import Config
 M = TypeVar("M", bound=Module)
 """A task's model."""
 
-Carried = Any
-"""What an update hands to the next besides weights: states, or None."""
+Carried: TypeAlias = list[tuple[Tensor, ...]] | None
+"""What an update hands to the next besides weights: the states of each layer; None is the zero state."""
 
 
 class AbandonedError(Exception):
@@ -112,7 +112,7 @@ class Step(NamedTuple):
     Attributes:
         loss: a scalar with its graph.
         seen: how much was read, in what `Terms.count` says.
-        carried: what the next batch begins with.
+        carried: what the next batch begins with, where it goes on; the gradient does not go back through it.
     """
 
     loss: Tensor
@@ -132,6 +132,15 @@ class Watched(NamedTuple):
     loss: Callable[[Any], Tensor]
 
 
+class Portion(Protocol):
+    """What an update reads: examples of their own, or a window of longer ones."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether the states are to start at zero; otherwise they are those that the update before left."""
+        ...
+
+
 class Objective(ABC, Generic[M]):
     """What a learner follows: a model, and batches with their losses.
 
@@ -147,12 +156,12 @@ class Objective(ABC, Generic[M]):
         """A new model, drawn from the config's seed alone."""
 
     @abstractmethod
-    def batch(self, update: int) -> Any:
+    def batch(self, update: int) -> Portion:
         """What update number ``update``, from 0, reads; it follows from the number alone."""
 
     @abstractmethod
     def loss(self, model: M, batch: Any, carried: Carried, generator: torch.Generator) -> Step:
-        """The loss of a batch; ``generator`` draws the dropout."""
+        """The loss of a batch from the ``carried`` states on; ``generator`` draws the dropout."""
 
     @abstractmethod
     def memoryless_loss(self, model: M, batch: Any, generator: torch.Generator) -> Tensor:
@@ -300,6 +309,10 @@ class Task(ABC, Generic[M]):
     def watched(self) -> Watched | None:
         """A small batch on which gradients are looked at while a model trains; none where nobody does."""
         return None
+
+    def shorten(self, most: int) -> None:
+        """Judges about so many tokens of each part from now on, for a trial; all where that is quick."""
+        del most
 
     def sample(self, model: M, update: int) -> str:
         """Something that the model makes now, as text; nothing where it makes none."""

@@ -149,8 +149,8 @@ class OverExamples(Objective[M]):
         return self._whole[1][window]
 
     def loss(self, model: M, batch: Batch, carried: Carried, generator: torch.Generator) -> Step:
-        """The task's loss; a state goes on within a batch only."""
-        return self._loss(model, batch, None if batch.begins else carried, generator)
+        """The task's loss."""
+        return self._loss(model, batch, carried, generator)
 
     def memoryless_loss(self, model: M, batch: Batch, generator: torch.Generator) -> Tensor:
         """The task's loss where the network is reset before every step."""

@@ -8,6 +8,7 @@ from math import log
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,10 +43,7 @@ BY_HEART = 0.1
 
 
 class NextToken(Objective[TokenModel]):
-    """Which token comes next, window by window, by truncated backpropagation through time.
-
-    A window is where gradients end: the state goes on from one to the next, its history does not.
-    """
+    """Which token comes next, window by window; `training.learner.Learner.step` carries the state."""
 
     def __init__(self, config: LanguageModelConfig, vocabulary: int, streams: Streams) -> None:
         self.config, self.vocabulary, self.streams = config, vocabulary, streams
@@ -62,8 +60,7 @@ class NextToken(Objective[TokenModel]):
     def loss(self, model: TokenModel, batch: Window, carried: Carried, generator: torch.Generator) -> Step:
         """The mean loss of the window's tokens, and the states that the next one begins with."""
         inputs, targets = _tensors(batch)
-        logits, state = model(inputs, None if batch.begins else carried, generator=generator)
-        after = [tuple(part.detach() for part in layer) for layer in state]
+        logits, after = model(inputs, carried, generator=generator)
         return Step(cross_entropy(logits, targets), targets.numel(), after)
 
     def memoryless_loss(self, model: TokenModel, batch: Window, generator: torch.Generator) -> Tensor:
@@ -231,6 +228,10 @@ class LanguageModelling(Task[TokenModel]):
         ids = lm.watched(self.corpus.valid, self.config.length)
         return Watched(ids[:-1], lambda out: cross_entropy(out[0], ids[1:]))
 
+    def shorten(self, most: int) -> None:
+        """Judges so many tokens of each part from now on."""
+        self.corpus.shorten(most)
+
     def sample(self, model: TokenModel, update: int) -> str:
         """A little text."""
         characters = self.config.sample
@@ -253,16 +254,27 @@ class LanguageModelling(Task[TokenModel]):
 
     def _compressed(self) -> list[Row]:
         """What xz makes of the judged text, alone and after the text to learn from."""
-        corpus, most = self.corpus, baselines.XZ_LIMIT
-        train, test = (corpus.text_bytes(part, last=most) for part in ("train", "test"))
-        characters = self.reader.characters(corpus.test[-most:])
+        train, _, cut_train = self._last_bytes("train", baselines.XZ_LIMIT)
+        test, characters, cut_test = self._last_bytes("test", baselines.XZ_LIMIT)
         alone, known = baselines.xz(test) / characters, baselines.xz_given(train, test) / characters
-        cut = {part: f", its last {most / 1e6:.0f} MB" * (len(corpus.part(part)) > most) for part in PARTS}
-        of, after = f"on the judged text alone{cut['test']}", f"after the text to learn from{cut['train']}"
         return [
-            Row("xz", {"bits_per_character": alone}, of),
-            Row("xz, given the text", {"bits_per_character": known}, after),
+            Row("xz", {"bits_per_character": alone}, f"on the judged text alone{cut_test}"),
+            Row(
+                "xz, given the text",
+                {"bits_per_character": known},
+                f"after the text to learn from{cut_train}",
+            ),
         ]
+
+    def _last_bytes(self, part: str, most: int) -> tuple[bytes, int, str]:
+        """The last bytes of a part's text, how many characters they are, and what is to be said of a cut."""
+        ids, text = self.corpus.part(part), self.corpus.text_bytes(part, last=most)  # a byte each, at least
+        if len(ids) <= most and len(text) <= most:
+            return text, self.corpus.characters[part], ""
+        text = text[-most:]
+        begun = np.frombuffer(text, np.uint8) & 0xC0 != 0x80  # a byte of UTF-8 that goes on with no character
+        characters = len(text) if self.config.tokens == "byte" else int(np.count_nonzero(begun))
+        return text, characters, f", its last {most / 1e6:.0f} MB"
 
 
 def described(config: LanguageModelConfig, model: TokenModel) -> list[tuple[str, str]]:

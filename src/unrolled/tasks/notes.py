@@ -213,8 +213,7 @@ class Music(ExamplesTask[ManyToMany]):
         logits, after = model.go_on(x, carried, lengths=batch.lengths, reset=batch.reset, generator=generator)
         real = torch.arange(len(y))[:, None] < batch.lengths
         loss = surprise(logits, y)[real].mean()
-        state = [tuple(one.detach() for one in layer) for layer in after] if self.config.length else None
-        return Step(loss, int(batch.lengths.sum()), state)
+        return Step(loss, int(batch.lengths.sum()), after if self.config.length else None)
 
     def answers(self, model: ManyToMany, batch: Batch) -> tuple[float, NDArray[np.int64]]:
         """The summed loss of the real steps; and of the notes how many are right, and right or wrong."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,14 +12,20 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+import torch
+from msgspec import structs
+
 from unrolled import config as configs
 from unrolled.config import Config
-from unrolled.report import card
+from unrolled.data import reading
+from unrolled.errors import RunError
+from unrolled.report import card, finished
 from unrolled.report.training import Display
 from unrolled.report.wording import clock
 from unrolled.tasks import TASKS
 from unrolled.tasks.base import Measure, Row, Task, parameters, unheard
 from unrolled.training import room
+from unrolled.training.interruption import terminable
 from unrolled.training.keeping import MEMORYLESS, MODEL, Keeping
 from unrolled.training.learner import Learner
 from unrolled.training.loop import UNKNOWN, Ending, Loop, planned
@@ -50,12 +56,19 @@ class Outcome:
 
 
 class Course:
-    """All that belongs to one training: task, learner, and where it is kept."""
+    """All that belongs to one training: task, learner, and where it is kept.
+
+    Raises:
+        UnavailableError: it cannot fit into this machine; nothing was allocated yet.
+    """
 
     def __init__(self, task: Task[Any], folder: RunFolder | None) -> None:
         self.task, self.config, self.folder = task, task.config, folder
+        with torch.device("meta"):  # a model of sizes without numbers
+            self.memory = task.memory(task.objective.model())
+        room.check(f"train {self.config.task}", self.memory)
         self.learner = Learner(task.objective)
-        self.keeping = Keeping(folder)
+        self.keeping = Keeping(folder, task)
 
     def about(self) -> list[tuple[str, str]]:
         """What is learned, from what and by what, line by line."""
@@ -66,14 +79,10 @@ class Course:
         saved = [("saved in", str(self.folder.path))] if self.folder else []
         return [
             *self.about(),
-            ("memory", f"about {self.memory() / 1e6:,.0f} MB, besides torch itself"),
+            ("memory", f"about {self.memory / 1e6:,.0f} MB, besides torch itself"),
             ("time", self._expected()),
             *saved,
         ]
-
-    def memory(self) -> int:
-        """What an update takes, in bytes."""
-        return self.task.memory(self.learner.pupil.model)
 
     def begin(self, display: Display) -> None:
         """Shows the box before the start."""
@@ -105,9 +114,12 @@ class Course:
             at = self.learner.position
             words = f"{at.update:,} updates in {clock(at.seconds)}, weights of update {at.best_update:,}"
             result = card.Result(self.task.measures, tuple(rows), words)
-            text = card.card(self.folder.name, self.config, self.task.CARD, self.about(), result)
+            self.keeping.describe(self.learner.model, result)
+            journal, about = self.folder.journal.rows(), self.about()
+            self.folder.write_report(
+                *finished.report(self.folder.name, about, result, journal, self.task.terms)
+            )
             self.folder.write_result({**asdict(outcome), "parameters": parameters(self.learner.model)})
-            self.folder.write_card(text)
         return outcome
 
     def judged(self, display: Display) -> list[Row]:
@@ -161,8 +173,7 @@ def train(
     """
     with display or Display(quiet=True) as shown, begun(config, folder, is_new, shown.reading) as course:
         course.begin(shown)
-        with folder.resumable() if folder else nullcontext():
-            return course.run(shown)
+        return course.run(shown)
 
 
 @contextmanager
@@ -177,31 +188,79 @@ def begun(
 
     ``given`` is data in Python, in place of the config's sources.
 
-    ``heard`` is told how far the reading is. If something fails, a folder that ``is_new`` goes.
+    ``heard`` is told how far the reading is. If something fails, there or in the block, a folder that
+    ``is_new`` goes, unless it holds what can be resumed or used.
 
     Raises:
         DataError: data that cannot be read, are too few, or are to be learned from and judged.
+        RunError: another process trains there, or the data came by standard input and were not kept.
         UnavailableError: it cannot fit into this machine.
     """
     with ExitStack() as stack:
-        stack.enter_context(room.using(config.threads))
-        if folder:
-            stack.enter_context(folder.lock())
+        stack.enter_context(_in_order(config, folder))
         place = folder.path if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
-            task = TASKS[config.task].begin(config, place / "data.safetensors", heard, given)
+            kind = TASKS[config.task]
+            if folder and is_new:
+                folder.write_env()
+            if folder and not is_new and _comes_once(config):
+                task = _kept(config, folder)
+            else:
+                task = kind.begin(config, place / "data.safetensors", heard, given)
             course = Course(task, folder)
-            room.check(f"train {config.task}", course.memory())
             if folder:
                 task.reader.save(folder.path / task.READER)
                 folder.write_data_report(task.data_report())
                 folder.write_config_json(task.description(config, task.reader, course.learner.model))
-                folder.write_env()
+            yield course
         except BaseException:
             if folder and is_new:
                 folder.discard()
             raise
-        yield course
+
+
+@contextmanager
+def _in_order(config: Config, folder: RunFolder | None) -> Generator[None]:
+    """What holds wherever a training is at work: its threads, its lock, and what is said of its end."""
+    with room.using(config.threads), room.enough_memory(f"train {config.task}"), terminable():
+        if not folder:
+            yield
+            return
+        with folder.resumable(), folder.lock():
+            yield
+
+
+def _comes_once(config: Config) -> bool:
+    """Whether the data, or some, came by standard input."""
+    return str(reading.STDIN) in (*config.sources, *config.valid_sources, *config.test_sources)
+
+
+def _kept(config: Config, folder: RunFolder) -> Task[Any]:
+    """The task of data that were read and kept, in a run that had no checkpoint yet.
+
+    Raises:
+        RunError: they were not read to their end.
+    """
+    kind = TASKS[config.task]
+    reads = folder.path / kind.READER
+    if folder.data.exists() and reads.exists():
+        return kind.reopen(config, folder.data, reads)
+    fix = f"Give them again: unrolled train {config.task} - --config {folder.config}"
+    rule = "have its data, which came by standard input"
+    raise RunError(f"run: {folder.path}", rule, "no more than a part of them", fix)
+
+
+def _as_started(config: Config, folder: RunFolder) -> Config:
+    """The config with sources named so that they are found from this folder."""
+    there = folder.started_in
+    if there is None or there == Path.cwd():
+        return config
+    named = {
+        name: tuple(source if source == str(reading.STDIN) else str(there / source) for source in sources)
+        for name in ("sources", "valid_sources", "test_sources")
+        if (sources := getattr(config, name))
+    }
+    return structs.replace(config, **named)
 
 
 def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
@@ -211,19 +270,19 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
 
     Raises:
         RunError: no good checkpoint, a damaged file, or another process that trains there.
+        UnavailableError: it cannot fit into this machine.
     """
-    if not folder.has_checkpoint:
-        return train(configs.load(folder.config), folder, display, is_new=False)
     config = configs.load(folder.config)
-    with room.using(config.threads), folder.lock(), display or Display(quiet=True) as shown:
+    if not folder.has_checkpoint:
+        return train(_as_started(config, folder), folder, display, is_new=False)
+    with display or Display(quiet=True) as shown, _in_order(config, folder):
         kind = TASKS[config.task]
         course = Course(kind.reopen(config, folder.data, folder.path / kind.READER), folder)
         course.keeping.restore(course.learner)
         course.begin(shown)
         at = course.learner.position
         total = "" if at.updates == UNKNOWN else f" of {at.updates:,}"
-        ended = folder.card.exists()
         going_on = f"going on after update {at.update:,}{total}"
-        shown.note(f"it had ended, after update {at.update:,}; it is judged anew" if ended else going_on)
-        with folder.resumable():
-            return course.run(shown)
+        anew = f"it had ended, after update {at.update:,}; it is judged anew"
+        shown.note(anew if folder.finished else going_on)
+        return course.run(shown)

@@ -5,11 +5,38 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 SECONDS = 5.0
 """What SIGTERM leaves for saving, seconds; those who send it kill not long after."""
+
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a process that SIGTERM ended, as a shell tells it."""
+
+
+@contextmanager
+def terminable() -> Generator[None]:
+    """Makes an exception of SIGTERM, SystemExit with `TERMINATED`, so that what is half-done is cleared away.
+
+    Only where nobody has a handler of their own: by itself the signal ends a process at once. Inside, an
+    `Interruption` takes its place for as long as it lasts.
+    """
+
+    def end(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    ours = in_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Interruption:

@@ -70,13 +70,17 @@ class Journal:
     def cut(self, after: int) -> None:
         """Takes away what is later than an update: rows of a larger ``update``, and one cut short by a kill.
 
+        With them go rows that are ``passing``: of an evaluation where it was stopped, which is not repeated.
+
         Raises:
             RunError: a row is damaged.
             StorageError: the disk is full, or will not take it; all rows are there still.
         """
         contents = self._contents()
         rows = self._lines(contents)
-        kept = b"".join(line + b"\n" for line, row in rows if row.get("update", after) <= after)
+        kept = b"".join(
+            line + b"\n" for line, row in rows if row.get("update", after) <= after and not row.get("passing")
+        )
         if kept != contents:
             with storage.replacing(self.path) as file:
                 file.write(kept)

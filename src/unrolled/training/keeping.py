@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 from torch.nn import Module
 
 from unrolled import config as configs
-from unrolled.errors import RunError
+from unrolled.errors import RunError, note
+from unrolled.report import card
 from unrolled.tasks import TASKS
-from unrolled.tasks.base import Kept
+from unrolled.tasks.base import Kept, Task
 from unrolled.training import checkpoint
 from unrolled.training.learner import Learner
 from unrolled.training.run_folder import RunFolder
@@ -24,8 +26,8 @@ MODEL, MEMORYLESS = "model.safetensors", "memoryless.safetensors"
 class Keeping:
     """Keeps journal, best weights and checkpoints in a folder; without one, the best weights in memory."""
 
-    def __init__(self, folder: RunFolder | None) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder | None, task: Task[Any]) -> None:
+        self.folder, self.task = folder, task
         self._weights: dict[str, dict[str, Tensor]] = {}
 
     def row(self, row: Mapping[str, Any]) -> None:
@@ -43,8 +45,22 @@ class Keeping:
             before = self.folder.last / name if passing else None
             path, sealed = self.folder.path / name, self.folder.sealed
             checkpoint.write(path, weights_of(model), facts, sealed, previous=before)
+            if name == MODEL:
+                self._describe(model, facts)
         else:
             self._weights[name] = {key: weight.clone() for key, weight in weights_of(model).items()}
+
+    def describe(self, model: Module, result: card.Result) -> None:
+        """Writes the card of the weights that are kept."""
+        if self.folder:
+            task, about = self.task, self.task.about(model)
+            self.folder.write_card(card.card(self.folder.name, task.config, task.CARD, about, result))
+
+    def _describe(self, model: Module, facts: Mapping[str, Any]) -> None:
+        """The card while it trains, so that what is stopped has one."""
+        loss = f"held-out loss {facts['valid_loss']:.4f} {self.task.terms.loss}"
+        ending = f"not at its end; weights of update {facts['update']:,}, {loss}"
+        self.describe(model, card.Result(ending=ending))
 
     def save(self, learner: Learner[Any]) -> None:
         """Writes a checkpoint that the training can go on from."""
@@ -54,7 +70,9 @@ class Keeping:
             checkpoint.write_newest(self.folder.last, tensors, facts, self.folder.sealed_with_data)
 
     def restore(self, learner: Learner[Any]) -> None:
-        """Brings the learner, and the journal, to where the newest good checkpoint was written.
+        """Brings learner, best weights and journal to where the newest good checkpoint was written.
+
+        Best weights that are lost or damaged are made up for: the learner's own count as the best.
 
         Raises:
             RunError: there is no good checkpoint.
@@ -62,11 +80,28 @@ class Keeping:
         assert self.folder
         tensors, facts = checkpoint.read_newest(self.folder.last, self.folder.covers_with_data)
         learner.restore(tensors, facts)
+        at = learner.position
         for name in (MODEL, MEMORYLESS):
             before = self.folder.last / name
             if before.exists():
                 before.replace(self.folder.path / name)
-        self.folder.journal.cut(after=learner.position.update)
+                if name == MODEL:
+                    self._describe(learner.model, {"update": at.best_update, "valid_loss": at.valid_loss})
+        if isfinite(at.best) and self._lost(MODEL):
+            at.best, at.evaluation_due = inf, True
+        if isfinite(at.memoryless_best) and self._lost(MEMORYLESS):
+            at.memoryless_best, at.evaluation_due = inf, True
+        self.folder.journal.cut(after=at.update)
+
+    def _lost(self, name: str) -> bool:
+        """Whether best weights that there were cannot be read; says so."""
+        assert self.folder
+        try:
+            checkpoint.read(self.folder.path / name, self.folder.covers)
+        except RunError as error:
+            note(f"{error.subject}: {error.got}; the newest weights are judged and kept in its place")
+            return True
+        return False
 
     def load_best(self, name: str, model: Module) -> None:
         """Puts the best weights of `MODEL` or `MEMORYLESS` into a model."""
@@ -82,20 +117,35 @@ def load(folder: RunFolder) -> Kept:
     Raises:
         RunError: a file is missing, damaged, or of another run.
     """
-    if not folder.model.exists():
-        got, fix = "none yet", f"Train to the first evaluation: unrolled resume {folder.path}"
-        if folder.card.exists():
-            task = configs.load(folder.config).task
-            got = "none any more, and the training was at its end"
-            fix = f"Put model.safetensors back, or train anew: unrolled train {task} --config {folder.config}"
-        raise RunError(f"run: {folder.path}", "have weights", got, fix)
-    weights, facts = checkpoint.read(folder.model, folder.covers)
+    try:
+        weights, facts = checkpoint.read(folder.model, folder.covers)
+    except RunError as error:
+        raise _without_weights(folder, error) from error
     config = configs.load(folder.config)
     task = TASKS[config.task]
     reader = task.load_reader(folder.path / task.READER)
     model = task.build(config, reader)
     put(weights, model)
     return Kept(model.eval(), reader, config, facts)
+
+
+def _without_weights(folder: RunFolder, error: RunError) -> RunError:
+    """The error of a run whose best weights cannot be read, with a way to go on where there is one."""
+    had, resume = folder.card.exists(), f"unrolled resume {folder.path}"
+    try:
+        checkpoint.read_newest(folder.last, folder.covers_with_data)
+        fix = (
+            f"The newest ones, in {folder.last}, are whole; have them judged and kept in its place: {resume}"
+        )
+    except RunError:
+        if folder.model.exists():
+            return error
+        again = f"unrolled train {configs.load(folder.config).task} --config {folder.config}"
+        fix = f"Put model.safetensors back, or train anew: {again}"
+    if folder.model.exists():
+        return RunError(error.subject, error.rule, error.got, fix)
+    got, fix = ("none any more", fix) if had else ("none yet", f"Train to the first evaluation: {resume}")
+    return RunError(f"run: {folder.path}", "have weights", got, fix)
 
 
 def write(folder: RunFolder, kept: Kept) -> None:

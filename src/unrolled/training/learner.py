@@ -155,13 +155,18 @@ class Learner(Generic[M]):
         return self.pupil.judged
 
     def step(self) -> Sums:
-        """One update on the next batch; gives its loss and gradient norm."""
+        """One update on the next batch; gives its loss and gradient norm.
+
+        This is truncated backpropagation through time: a batch may be a window of longer sequences, which
+        begins with the state that the window before it left. Its gradient goes back to its own first step.
+        """
         at, pupil, twin, objective = self.position, self.pupil, self.twin, self.objective
         batch = objective.batch(at.update)
         self.rate = at.plateau * rate(self.config, at.update, at.updates, objective.updates_per_epoch)
-        loss, self.count, carried = objective.loss(pupil.model, batch, self.state, pupil.generator)
+        before = None if batch.begins else self.state
+        loss, self.count, after = objective.loss(pupil.model, batch, before, pupil.generator)
         norm = pupil.learn(loss, self.rate, at.update)
-        self.state = carried
+        self.state = [tuple(part.detach() for part in layer) for layer in after or ()] or None
 
         if twin:
             without = objective.memoryless_loss(twin.model, batch, twin.generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 from time import perf_counter
 from typing import Any
 
@@ -84,6 +84,8 @@ class Loop:
                 self._evaluate(asked)
             if at.evaluation_due:
                 ending = Ending("asked to end at once", False)
+            if asked.deadline and ending.finished:
+                ending = Ending("asked to end at once", False)  # to judge it would take too long
             self._save()
             if not ending.finished and at.since_evaluation.updates and not at.evaluation_due:
                 self._evaluate(asked, passing=True)
@@ -158,7 +160,8 @@ class Loop:
         except AbandonedError:
             return
         valid = score.loss
-        best, train = score.criterion < at.best, at.since_evaluation.means()["loss"]
+        best, since = score.criterion < at.best, at.since_evaluation
+        train = since.means()["loss"] if since.updates else nan  # none after best weights were lost
         at.since_evaluation, at.evaluation_due = Sums(), False
         if best:
             at.best, at.valid_loss = score.criterion, valid
@@ -172,11 +175,10 @@ class Loop:
             at.memoryless_best = without.criterion
             facts = {"update": at.update, "valid_loss": without.loss, "unit": task.terms.loss}
             self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
-        if not passing:
-            row = {"train_loss": train, "valid_loss": valid, **score.values, "best": best}
-            seen = {"figures": figures(learner.pupil.model, *self._watched)} if self._watched else {}
-            seconds = {"seconds": round(at.seconds, 3)}
-            self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, **seconds, **seen})
+        row = {"train_loss": train, "valid_loss": valid, **score.values, "best": best}
+        seen = {"figures": figures(learner.pupil.model, *self._watched)} if self._watched else {}
+        when = {"seconds": round(at.seconds, 3), **({"passing": True} if passing else {})}
+        self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, **when, **seen})
         shown = score.values[task.terms.shown.key]
         self.display.evaluation(Evaluation(at.update, self._epoch(), train, valid, shown, best))
         self.display.sample(task.sample(learner.model, at.update))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 
-from unrolled.errors import UnavailableError
+from unrolled.errors import UnavailableError, UnrolledError
 
 FIX = "Take fewer --hidden, --layers or --batch, or a shorter --length; --dry-run tries it."
 
-OF_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
-"""What torch says; it has no class of its own for it on a CPU."""
+OF_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "overflow")
+"""What torch says; it has no class of its own for it on a CPU. Sizes overflow where no memory has as many."""
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def enough_memory(where: str, fix: str = FIX) -> Generator[None]:
     try:
         yield
     except (MemoryError, OSError, RuntimeError) as error:
-        if not lacks_memory(error):
+        if isinstance(error, UnrolledError) or not lacks_memory(error):
             raise
         got = str(error).split(". Error code")[0].split("\n")[0].rpartition("] ")[2] or "none left"
         raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, fix) from error
@@ -57,9 +58,34 @@ def check(where: str, needed: int) -> None:
     if sys.platform == "win32":
         return
     has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > has:
-        got = f"{needed / 1e9:,.1f} GB where the machine has {has / 1e9:,.1f}"
+    allowed = min(of_control_groups(), default=has)
+    if needed > min(has, allowed):
+        what = "the machine has" if has <= allowed else "the control group of this process allows"
+        got = f"{needed / 1e9:,.1f} GB where {what} {min(has, allowed) / 1e9:,.1f}"
         raise UnavailableError(f"{where}: the model and its windows", "fit into memory", got, FIX)
+
+
+def of_control_groups(
+    listed: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> Iterator[int]:
+    """What Linux lets this process's control group have, and each around it, where there is a limit.
+
+    Units: bytes.
+
+    Source: cgroups(7); version 2 in one tree, version 1 in a tree for each kind of limit.
+    """
+    with suppress(OSError):
+        for line in listed.read_text().splitlines():
+            _, kinds, place = line.split(":", 2)
+            tree, name = (root / "memory", "memory.limit_in_bytes") if kinds else (root, "memory.max")
+            if kinds and "memory" not in kinds.split(","):
+                continue
+            group = tree / place.lstrip("/")
+            for folder in (group, *group.parents):
+                with suppress(OSError, ValueError):  # not there, or the word max
+                    yield int((folder / name).read_text())
+                if folder == tree:
+                    break
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
-import unrolled
-from unrolled import native, storage
+from unrolled import storage
 from unrolled.errors import OptionError, RunError, StorageError, nearest, note
 from unrolled.training import checkpoint
 from unrolled.training.journal import Journal
+from unrolled.training.origin import origin
 
 if sys.platform != "win32":
     import fcntl
@@ -61,6 +55,8 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.card = path / "README.md"
         self.result = path / "result.json"
+        self.report = path / "report.html"
+        self.figures = path / "figures"
         self.env = path / "env.json"
         self.data_report = path / "data_report.json"
 
@@ -91,9 +87,11 @@ class RunFolder:
         try:
             folder.last.mkdir()
             storage.write(folder.config, config)
-        except OSError as error:
+        except BaseException as error:
             folder.discard()
-            raise error if isinstance(error, StorageError) else storage.refusal(path, error) from error
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                raise storage.refusal(path, error) from error
+            raise
         return folder
 
     @classmethod
@@ -108,12 +106,12 @@ class RunFolder:
         if str(run) == "last" and names:
             return cls(max(names.values(), key=_changed))
         for path in (Path(run), parent / run):
-            if (path / "config.toml").is_file():
+            if _mode(path / "config.toml"):
                 return cls(path)
         fix = "Train one: unrolled train lm TEXT"
         if names:
             fix = nearest(str(run), names) + " See all of them: unrolled runs"
-        got = "a folder without config.toml" if Path(run).is_dir() else f"none, and none in {parent}"
+        got = "a folder without config.toml" if _mode(Path(run)) else f"none, and none in {parent}"
         raise RunError(f"run: {run}", "be a run's folder, a run's name or last", got, fix)
 
     @property
@@ -149,7 +147,20 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether a training came as far as its first checkpoint."""
-        return any(self.last.glob("*.safetensors"))
+        return any((self.last / name).exists() for name in (checkpoint.NEWEST, checkpoint.PREVIOUS))
+
+    @property
+    def finished(self) -> bool:
+        """Whether a training came to its end and was judged, or there is a model alone, as it is given on."""
+        return self.result.exists() or (self.card.exists() and not self.has_checkpoint)
+
+    @property
+    def started_in(self) -> Path | None:
+        """The folder that its sources' names start at; None where that was not written."""
+        try:
+            return Path(json.loads(self.env.read_text())["folder"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def write_config_json(self, contents: Mapping[str, Any]) -> None:
         """Writes what a reader of the weights must know, ``config.json``; raises StorageError."""
@@ -183,17 +194,27 @@ class RunFolder:
             raise RunError(f"run: {self.result}", "be as it was written", "other contents", fix)
         return contents
 
+    def write_report(self, page: str, figures: Mapping[str, str]) -> None:
+        """Writes ``report.html``, and the figures in it by themselves, SVG by name; raises StorageError."""
+        storage.write(self.report, page)
+        try:
+            self.figures.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage.refusal(self.figures, error) from error
+        for name, svg in figures.items():
+            storage.write(self.figures / f"{name}.svg", svg)
+
     def write_card(self, text: str) -> None:
         """Writes the model's card, Markdown; raises StorageError."""
         storage.write(self.card, text)
 
     def write_env(self) -> None:
         """Writes with what, where and when it was trained; raises StorageError."""
-        storage.write(self.env, json.dumps(_environment(), indent=2) + "\n")
+        storage.write(self.env, json.dumps(origin(), indent=2) + "\n")
 
     @contextlib.contextmanager
     def resumable(self) -> Generator[None]:
-        """Adds to an error of the disk how to go on when there is room again."""
+        """Says of what ends a training inside, an error of the disk or a signal, how to go on."""
         try:
             yield
         except StorageError as error:
@@ -201,6 +222,10 @@ class RunFolder:
                 raise
             fix = f"{error.fix} Then: unrolled resume {self.name}"
             raise StorageError(error.subject, error.rule, error.got, fix) from error
+        except (KeyboardInterrupt, SystemExit):
+            if self.config.exists():
+                note(f"stopped; go on with it: unrolled resume {self.name}")
+            raise
 
     def discard(self) -> None:
         """Removes a run that failed before it kept anything; one with weights or a checkpoint stays."""
@@ -245,7 +270,7 @@ class Summary:
     Units: changed is seconds since 1970; valid_loss is the best of the held-out slice.
 
     Attributes:
-        finished: it came to its end and has its card.
+        finished: it came to its end and was judged.
         update: the last that the journal tells of.
     """
 
@@ -279,13 +304,23 @@ def _sha256(contents: Mapping[str, Any]) -> str:
 
 
 def _runs(parent: Path) -> list[RunFolder]:
-    return [RunFolder(config.parent) for config in sorted(parent.glob("*/config.toml"))]
+    configs = sorted(parent.glob("*/config.toml")) if _mode(parent) else []
+    return [RunFolder(config.parent) for config in configs]
 
 
 def _changed(path: Path) -> float:
     """When a run's training last wrote something, seconds since 1970."""
     files = (path / name for name in ("config.toml", "metrics.jsonl", f"last/{checkpoint.NEWEST}"))
-    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+    return max((file.stat().st_mtime for file in files if _mode(file)), default=0.0)
+
+
+def _mode(path: Path) -> int:
+    """`storage.mode`, whose refusal is an error of the run."""
+    try:
+        return storage.mode(path)
+    except OSError as error:
+        fix = f"See to who may read it: ls -ld {path.parent}"
+        raise RunError(f"run: {path}", "be readable", (error.strerror or str(error)).lower(), fix) from error
 
 
 def _summary(folder: RunFolder) -> Summary:
@@ -300,7 +335,7 @@ def _summary(folder: RunFolder) -> Summary:
         path=str(folder.path),
         changed=_changed(folder.path),
         training=folder.training(),
-        finished=folder.card.exists(),
+        finished=folder.finished,
         update=updates[-1] if updates else None,
         valid_loss=min(losses, default=None),
     )
@@ -339,37 +374,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _environment() -> dict[str, Any]:
-    """What the numbers of a run may depend on."""
-    return {
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "unrolled": unrolled.__version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{package: _version(package) for package in ("torch", "numpy", "safetensors", "tokenizers")},
-        "machine": platform.platform(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "compiled_core": native.isa() if native.available() else native.why_not(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The commit of this source tree; None where the package is installed without one."""
-    tree = Path(__file__).parents[3]
-    if not (tree / ".git").exists():
-        return None
-    git = ["git", "-C", str(tree), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -20,8 +20,8 @@ from unrolled.training import keeping
 from unrolled.training.learner import Learner
 from unrolled.training.run_folder import RunFolder
 
-DRY_UPDATES = 4
-"""Updates of a dry run."""
+DRY_UPDATES, DRY_TOKENS = 4, 4000
+"""Updates of a dry run, and tokens of each part that it judges."""
 
 MOST_UPDATES = 3000
 """Updates after which a batch counts as not learned by heart."""
@@ -43,7 +43,7 @@ class Trial:
 
 
 def dry_run(config: Config, display: Display) -> Trial:
-    """Reads all the data, trains a few updates, evaluates, saves, loads and uses it, in a folder that goes.
+    """Reads all the data, trains a few updates, judges a little, saves, loads and uses it; nothing stays.
 
     Raises:
         UnrolledError: whatever a training would raise.
@@ -54,6 +54,7 @@ def dry_run(config: Config, display: Display) -> Trial:
         with courses.begun(brief, folder, heard=display.reading) as course:
             facts = [fact for fact in course.facts() if fact[0] != "saved in"]
             display.begin(facts, course.task.terms, f"unrolled train {config.task}")
+            course.task.shorten(DRY_TOKENS)
             course.learner.position.updates = DRY_UPDATES
             outcome = course.run(display)
         TASKS[config.task].rehearse(keeping.load(folder))

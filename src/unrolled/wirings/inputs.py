@@ -141,7 +141,7 @@ class Features(Inputs):
                 fix = "Give one number for each feature."
                 raise ShapeError(f"Features: {name}", f"have shape [{size}]", list(of.shape), fix)
             self.register_buffer(name, of)
-        if not bool((self.scale > 0).all()):
+        if not (self.scale.is_meta or bool((self.scale > 0).all())):  # on meta there are no numbers
             fix = "A feature that never changes has scale 1."
             raise OptionError("Features: scale", "be above 0", self.scale.tolist(), fix)
 

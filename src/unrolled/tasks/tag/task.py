@@ -178,8 +178,7 @@ class Tagging(ExamplesTask[ManyToMany]):
         real = _real(batch)
         loss = cross_entropy(logits[real], batch.columns["y"][real], self._weights)
         goes_on = self.config.length and not self.reader.bidirectional
-        state = [tuple(one.detach() for one in layer) for layer in after] if goes_on else None
-        return Step(loss, int(batch.lengths.sum()), state)
+        return Step(loss, int(batch.lengths.sum()), after if goes_on else None)
 
     def answers(self, model: ManyToMany, batch: Batch) -> tuple[Any, Any]:
         """The likeliest label and the nats of the true one, ``[T, B]`` each."""
