@@ -173,7 +173,7 @@ def test_terminal_and_page_judge_clipping_and_memory(made, tmp_path):
 def test_a_remedys_command_and_python_train_the_same_run_and_move_its_figure(tmp_path, monkeypatch):
     _, run, _, source = trained("classify", tmp_path, "clip=0.0001", "memoryless=off")
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
-    (remedy,) = only(unrolled.diagnose(unrolled.explain(run, source)), "clipped").remedies
+    (remedy,) = only(unrolled.diagnose(unrolled.explain(str(run), source)), "clipped").remedies
     result = CliRunner().invoke(main, [*shlex.split(remedy.command)[1:], "--name", "again", "-q"])
     assert result.exit_code == 0, result.output
     exec(remedy.python.removesuffix(")") + ", quiet=True, name='third')", {"unrolled": unrolled})
@@ -181,7 +181,7 @@ def test_a_remedys_command_and_python_train_the_same_run_and_move_its_figure(tmp
     assert again.config.read_text() == third.config.read_text()
     changed = set(again.config.read_text().splitlines()) - set((run / "config.toml").read_text().splitlines())
     assert [line.split(" =")[0] for line in changed] == ["clip"], "the other fields are the run's"
-    assert not unrolled.diagnose(unrolled.explain(again.path, source)).named("clipped")
+    assert not unrolled.diagnose(unrolled.explain(str(again.path), source)).named("clipped")
 
 
 def test_a_unit_can_be_chosen(made, tmp_path):
@@ -207,7 +207,7 @@ def test_a_unit_can_be_chosen(made, tmp_path):
 def test_a_loss_that_reads_all_steps_has_no_distance_of_its_own(tmp_path):
     """What is read off every step comes to each directly: half-life and reach are those of the Jacobians."""
     _, run, _, source = trained("classify", tmp_path, "memoryless=off", "read=mean")
-    layer = unrolled.explain(run, source).layers[0]
+    layer = unrolled.explain(str(run), source).layers[0]
     products = [layer.product_norm(layer.T - 1 - d, layer.T - 1) for d in range(layer.T)]
     np.testing.assert_allclose(layer.signal(), products, rtol=1e-4)
     own = layer.G[0, 0] / layer.G[0, -1]

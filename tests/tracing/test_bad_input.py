@@ -126,7 +126,7 @@ def test_a_loss_with_a_gradient_in_it():
 
     def through(out):
         x = out[0]
-        (d,) = torch.autograd.grad(x.square().sum(), model.weight_hh_l0, create_graph=True)
+        (d,) = torch.autograd.grad(x.square().sum(), model.get_parameter("weight_hh_l0"), create_graph=True)
         return d.square().sum()
 
     model = nn.GRU(3, 4)

@@ -36,7 +36,8 @@ def diagnose(
 
     Looked for are vanishing and exploding gradients, saturated gates, dead units, an ever clipped gradient, a
     memory that is not used, and a window too short. Each finding has the figures it rests on, the likely
-    cause, and a change to try. ``docs/diagnosis.md`` has the rules, their limits, and the reasons.
+    cause, and a change to try. What is not given is taken from the facts of a run's trace, which tell of its
+    training. ``docs/diagnosis.md`` has the rules, their limits, and the reasons.
 
     Args:
         of: a trace with a loss. Everything is of that input and those weights, and of nothing else.
