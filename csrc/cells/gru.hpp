@@ -14,10 +14,10 @@ struct Gru {
     // xw are then columns 0-2 and those of hw columns 1-3, each side by side.
     static constexpr int gates = 3, stages = 1, da_columns = 4;
     static constexpr bool has_c = false, has_saved = true, keeps_gates = true, reads_h = true;
-    static constexpr int stage_begin[] = {0, 3};
-    static constexpr int x_column[] = {1, 2, 0};
-    static constexpr int h_column[] = {1, 2, 3};
-    static constexpr int da_stage[] = {0, 0, 0};
+    static constexpr int stage_begin[stages + 1] = {0, 3};
+    static constexpr int x_column[gates] = {1, 2, 0};
+    static constexpr int h_column[gates] = {1, 2, 3};
+    static constexpr int da_stage[gates] = {0, 0, 0};
 
     template <int stage, class Real> static UNROLLED_INLINE void point(Point<Real>& p) {
         const auto r = sigmoid<Real>(p.xw[0] + p.hw[0]);
@@ -41,10 +41,10 @@ struct Gru {
 struct GruResetBefore {
     static constexpr int gates = 3, stages = 2, da_columns = 3;
     static constexpr bool has_c = false, has_saved = true, keeps_gates = true, reads_h = true;
-    static constexpr int stage_begin[] = {0, 2, 3};
-    static constexpr int x_column[] = {0, 1, 2};
-    static constexpr int h_column[] = {0, 1, 2};
-    static constexpr int da_stage[] = {0, 1, 1};
+    static constexpr int stage_begin[stages + 1] = {0, 2, 3};
+    static constexpr int x_column[gates] = {0, 1, 2};
+    static constexpr int h_column[gates] = {0, 1, 2};
+    static constexpr int da_stage[gates] = {0, 1, 1};
 
     template <int stage, class Real> static UNROLLED_INLINE void point(Point<Real>& p) {
         if constexpr (stage == 0) {

@@ -9,10 +9,10 @@ namespace unrolled::UNROLLED_ISA {
 struct Lstm {
     static constexpr int gates = 4, stages = 1, da_columns = 4;
     static constexpr bool has_c = true, has_saved = false, keeps_gates = true, reads_h = false;
-    static constexpr int stage_begin[] = {0, 4};
-    static constexpr int x_column[] = {0, 1, 2, 3};
-    static constexpr int h_column[] = {0, 1, 2, 3};
-    static constexpr int da_stage[] = {0, 0, 0, 0};
+    static constexpr int stage_begin[stages + 1] = {0, 4};
+    static constexpr int x_column[gates] = {0, 1, 2, 3};
+    static constexpr int h_column[gates] = {0, 1, 2, 3};
+    static constexpr int da_stage[gates] = {0, 0, 0, 0};
 
     template <int stage, class Real> static UNROLLED_INLINE void point(Point<Real>& p) {
         const auto i = sigmoid<Real>(p.xw[0] + p.hw[0]);

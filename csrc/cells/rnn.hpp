@@ -29,10 +29,10 @@ struct Identity {
 template <class Nonlinearity> struct Rnn {
     static constexpr int gates = 1, stages = 1, da_columns = 1;
     static constexpr bool has_c = false, has_saved = false, keeps_gates = false, reads_h = false;
-    static constexpr int stage_begin[] = {0, 1};  // first gate of each stage
-    static constexpr int x_column[] = {0};        // column of da that is the gradient of xw, by gate
-    static constexpr int h_column[] = {0};        // and of hw
-    static constexpr int da_stage[] = {0};        // stage whose way back gives it, by gate
+    static constexpr int stage_begin[stages + 1] = {0, 1};  // first gate of each stage
+    static constexpr int x_column[gates] = {0};             // column of da that is the gradient of xw, by gate
+    static constexpr int h_column[gates] = {0};             // and of hw
+    static constexpr int da_stage[gates] = {0};             // stage whose way back gives it, by gate
 
     template <int stage, class Real> static UNROLLED_INLINE void point(Point<Real>& p) {
         p.h = Nonlinearity::template value<Real>(p.xw[0] + p.hw[0]);
