@@ -27,6 +27,11 @@ STEPS = range(90, 200)
 NAMES = ("forward", "backward")
 
 
+needs_core = pytest.mark.skipif(
+    not native.available(), reason=f"the run beside it takes the core to hold little: {native.why_not()}"
+)
+
+
 def made(cell: str, way: Way, dtype: torch.dtype = torch.float32) -> tuple[Any, torch.Tensor]:
     """A model and its input."""
     torch.manual_seed(5)
@@ -46,6 +51,7 @@ def assert_window(part: Trace, whole: Trace, first: int, end: int) -> None:
         np.testing.assert_array_equal(value, expected, err_msg=name)
 
 
+@needs_core
 @pytest.mark.parametrize("way", [WAYS[0], WAYS[-1]], ids=lambda way: way.name)
 @pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "lstm projected", "gru", "gru_reset_before"])
 def test_a_window_has_the_bits_of_the_whole(cell: str, way: Way):
@@ -58,6 +64,7 @@ def test_a_window_has_the_bits_of_the_whole(cell: str, way: Way):
     assert_window(unrolled.trace(model, x, loss=loss_of, keep=NAMES), whole, 0, T)
 
 
+@needs_core
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_window_of_higher_order_begins_with_what_no_reset_cut_off(way: Way):
     """So every step of it can be run again, as from the whole, and its Jacobians are those of the whole."""
@@ -76,6 +83,7 @@ def test_a_window_of_higher_order_begins_with_what_no_reset_cut_off(way: Way):
     assert_window(unrolled.trace(model, x, loss=loss_of, keep=NAMES), whole, 0, T)
 
 
+@needs_core
 def test_the_pieces_of_a_loss_go_back_over_the_whole():
     model, x = made("gru", WAYS[0])
     expected = unrolled.trace(model, x, loss=loss_of, keep=("G", "dh"))
@@ -125,6 +133,7 @@ def lanes_held(model: Any, x: torch.Tensor) -> tuple[int, set[int]]:
     return between + sum(kept), {tape.marks.steps if tape.marks else T for tape in tapes}
 
 
+@needs_core
 def test_a_budget_is_handed_on_and_shared_by_all_layers_and_directions():
     model, x = made("lstm", WAYS[1])  # two layers in two directions
     room = T * B * H * (4 + 1) * 4  # of one of the four: gates and c, in float32
@@ -143,6 +152,7 @@ def test_a_budget_is_handed_on_and_shared_by_all_layers_and_directions():
     assert_window(whole, unrolled.trace(model, x, loss=loss_of, keep=NAMES), 0, T)
 
 
+@needs_core
 def test_that_pieces_take_the_whole_tape_is_said(caplog: pytest.LogCaptureFixture):
     model, x = made("gru", WAYS[0])
     errors.note.cache_clear()
@@ -177,10 +187,8 @@ print(resident("VmHWM") - before)
 """
 
 
-@pytest.mark.skipif(
-    not native.available() or not Path("/proc/self/clear_refs").exists(),
-    reason="without the compiled core an unrecorded run holds its tape; peaks are read in Linux's /proc",
-)
+@needs_core
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read in Linux's /proc")
 def test_the_whole_call_for_a_window_takes_little():
     """Not only what is recorded, but also the run beside it that nobody records."""
 
@@ -193,6 +201,7 @@ def test_the_whole_call_for_a_window_takes_little():
     assert taken("range(10_000, 10_100)") < tape / 4
 
 
+@needs_core
 def test_the_layers_are_left_as_they_were():
     theirs = torch.nn.GRU(I, H)
     ours = nn.GRU(I, H)

@@ -23,7 +23,10 @@ LIMITS = {"float32": 1e-6, "float64": 1e-12}
 """How far two that should be the same may lie apart, in units of the largest number of the array."""
 
 BETWEEN = {"float32": 1e-5, "float64": 1e-12}
-"""The same for a run by NumPy beside one by torch, as an unrecorded one is without the compiled core."""
+"""The same for NumPy's run beside one by torch, as an unrecorded one is without the compiled core.
+
+Two programs that sum up in different orders do not agree to 1e-6 in float32: at 100 to 300 steps of 64 to 128
+units, gradients of fresh networks lay 1.8e-6 apart, of one with weights three times as large 8.3e-6."""
 
 
 ROUNDING = 100
