@@ -12,9 +12,9 @@ from benchmarks.recipes import RECIPES
 from benchmarks.recipes.recipe import Recipe
 from unrolled import config as configs
 from unrolled.report.training import Display
-from unrolled.training import course
-from unrolled.training.course import Outcome
+from unrolled.training import trainer
 from unrolled.training.run_folder import RunFolder
+from unrolled.training.trainer import Outcome
 
 CONFIGS = Path(__file__).parent
 
@@ -52,12 +52,12 @@ def trained(
     """Trains a run to its end, from its beginning or from where it was stopped."""
     run = "-".join([name, *(setting.replace("=", "-") for setting in settings)])
     if (runs / run / "config.toml").exists():
-        return course.resume(RunFolder.open(runs / run), display)
+        return trainer.resume(RunFolder.open(runs / run), display)
     config = configs.load(CONFIGS / f"{name}.toml")
     given: dict[str, object] = {**recipe.sources(*folders)}
     given |= {key: value for key, _, value in (setting.partition("=") for setting in settings)}
     config = configs.override(config, given)
-    return course.train(config, RunFolder.create(configs.dumps(config), run, runs), display)
+    return trainer.train(config, RunFolder.create(configs.dumps(config), run, runs), display)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from unrolled.training.course import Outcome
+from unrolled.training.trainer import Outcome
 
 Sources = dict[str, list[str]]
 """Fields of the config that name files: ``sources``, ``valid_sources``, ``test_sources``."""

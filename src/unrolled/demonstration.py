@@ -10,9 +10,9 @@ from unrolled.config import LanguageModelConfig
 from unrolled.errors import OptionError
 from unrolled.report.training import Display
 from unrolled.tasks import sampling
-from unrolled.training import course, keeping, room
-from unrolled.training.course import Outcome
+from unrolled.training import keeping, room, trainer
 from unrolled.training.run_folder import RunFolder, parent_folder, run_name
+from unrolled.training.trainer import Outcome
 
 PROMPT = "The "
 """What the sample at the end begins with."""
@@ -63,7 +63,7 @@ def run(seconds: float, seed: int, display: Display) -> Outcome:
     with room.enough_memory("demo"):
         try:
             storage.write(text, manual())
-            outcome = course.train(chosen, folder, display)
+            outcome = trainer.train(chosen, folder, display)
         except BaseException:
             folder.discard()  # keeps what can be resumed or used
             raise

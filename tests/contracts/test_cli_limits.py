@@ -138,7 +138,7 @@ def test_a_demonstration_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPat
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("unrolled.training.course.Course.begin", fails)
+        patched.setattr("unrolled.training.trainer.Trainer.begin", fails)
         assert "must fit into memory; got none left" in said(1, "demo", "--seconds", "1")
     assert not list(Path().glob("runs/*"))
     monkeypatch.setattr("unrolled.demonstration.manual", fails)

@@ -12,7 +12,7 @@ from sklearn.base import clone  # pyright: ignore[reportMissingTypeStubs]
 from unrolled import config as configs
 from unrolled.errors import DataError, DtypeError, NotFittedError, OptionError
 from unrolled.estimators import Translator, load
-from unrolled.training import course
+from unrolled.training import trainer
 from unrolled.training.run_folder import RunFolder
 
 SOURCES = [a + b + c for a in "abcde" for b in "abcde" for c in "abcde"]
@@ -99,7 +99,7 @@ def test_a_run_s_own_pairs_are_judged_again(tmp_path: Path) -> None:
     pairs.write_text("".join(f"{a}\t{b}\n" for a, b in zip(SOURCES, TARGETS, strict=True)))
     config = configs.override(Translator(**FIELDS).config, {"sources": [str(pairs)], "epochs": 2})
     folder = RunFolder.create(configs.dumps(config), "run", tmp_path)
-    outcome = course.train(config, folder)
+    outcome = trainer.train(config, folder)
     report = Translator.load(folder.path).evaluate_sources([], folder)
     assert report.texts == 12
     assert report.values == pytest.approx(outcome.rows[0].values)

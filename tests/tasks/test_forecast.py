@@ -17,7 +17,7 @@ from unrolled.tasks.forecast.backtest import backtest
 from unrolled.tasks.forecast.judging import findings, verdict
 from unrolled.tasks.forecast.network import INTERVALS, MEDIAN, QUANTILES, Forecaster, Sizes
 from unrolled.tasks.forecast.reader import Reader
-from unrolled.training import course
+from unrolled.training import trainer
 from unrolled.training.learner import Learner
 from unrolled.wirings import Recurrence
 
@@ -237,7 +237,7 @@ def test_reopened_it_is_the_same(tmp_path):
 
 def test_a_run_is_judged_and_says_what_was_worth(tmp_path):
     one = task(waves(3), tmp_path)
-    found = course.train(override(one.config, {"epochs": 2.0, "memoryless": True}))
+    found = trainer.train(override(one.config, {"epochs": 2.0, "memoryless": True}))
     names = [row.name for row in found.rows]
     assert names[:2] == ["this model", "the same without memory"]
     assert {"last value", "seasonal naive", "drift", "Naive2"} <= set(names)

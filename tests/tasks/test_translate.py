@@ -17,7 +17,7 @@ from unrolled.tasks.base import Kept, never
 from unrolled.tasks.examples import batch_of
 from unrolled.tasks.translate import Translating, translated
 from unrolled.tracing import figures
-from unrolled.training import course, keeping, trial
+from unrolled.training import keeping, trainer, trial
 from unrolled.training.run_folder import RunFolder
 
 WORDS = ("red", "green", "blue", "old", "new", "big", "house", "car", "dog", "bird")
@@ -46,14 +46,14 @@ def config(source: str, **fields: Any) -> TranslateConfig:
 
 
 @pytest.fixture(scope="module")
-def run(source: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, course.Outcome]:
+def run(source: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, trainer.Outcome]:
     of = config(source)
     folder = RunFolder.create(configs.dumps(of), "pairs", tmp_path_factory.mktemp("runs"))
-    return folder, course.train(of, folder)
+    return folder, trainer.train(of, folder)
 
 
 def test_it_learns_what_needs_memory_and_says_what_nothing_else_can(
-    run: tuple[RunFolder, course.Outcome],
+    run: tuple[RunFolder, trainer.Outcome],
 ) -> None:
     rows = {row.name: row.values for row in run[1].rows}
     others = {"the nearest known text", "word by word", "the source as it is"}
@@ -67,7 +67,7 @@ def test_it_learns_what_needs_memory_and_says_what_nothing_else_can(
     assert "encoder and decoder" in card
 
 
-def test_what_is_kept_translates_as_the_task_judged(run: tuple[RunFolder, course.Outcome]) -> None:
+def test_what_is_kept_translates_as_the_task_judged(run: tuple[RunFolder, trainer.Outcome]) -> None:
     folder, outcome = run
     kept = keeping.load(folder)
     assert translated(kept, ["old red dog."]) == ["hund rot alt !"]
@@ -109,7 +109,7 @@ def test_what_the_decoder_is_told_falls_as_the_schedule_says(source: str, tmp_pa
     task: Any = Translating.begin(of, tmp_path / "data.safetensors")
     told = [float(task.objective.batch(update).columns["teacher"]) for update in (0, 2, 5, 50)]
     assert told == pytest.approx([1.0, 0.8, 0.5, 0.5])
-    outcome = course.train(of)
+    outcome = trainer.train(of)
     assert outcome.finished
     assert outcome.updates == 18
 
@@ -118,7 +118,7 @@ def test_training_that_is_stopped_and_resumed_is_the_same(source: str, tmp_path:
     of = config(
         source, epochs=2.0, dropout_output=0.2, evaluate_every=10, memoryless=False, attention="additive"
     )
-    whole = course.train(of, RunFolder.create(configs.dumps(of), "whole", tmp_path))
+    whole = trainer.train(of, RunFolder.create(configs.dumps(of), "whole", tmp_path))
 
     class StoppedError(Exception):
         pass
@@ -130,8 +130,8 @@ def test_training_that_is_stopped_and_resumed_is_the_same(source: str, tmp_path:
 
     folder = RunFolder.create(configs.dumps(of), "stopped", tmp_path)
     with pytest.raises(StoppedError):
-        course.train(configs.override(of, {"checkpoint_every": 1e-6}), folder, Stopping(quiet=True))
-    resumed = course.resume(folder)
+        trainer.train(configs.override(of, {"checkpoint_every": 1e-6}), folder, Stopping(quiet=True))
+    resumed = trainer.resume(folder)
     assert resumed.rows[0].values == whole.rows[0].values
     assert resumed.valid_loss == whole.valid_loss
 

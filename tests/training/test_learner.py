@@ -88,13 +88,13 @@ def test_without_carry_every_window_begins_at_zero() -> None:
 
 def test_the_average_follows_the_weights() -> None:
     made = learner(override(CONFIG, {"average": "0.5"}))
-    expected = [w.detach().clone() for w in made.pupil.model.parameters()]
+    expected = [w.detach().clone() for w in made.main.model.parameters()]
     for n in range(1, 6):
         made.step()
         decay = min(0.5, n / (n + 9))
-        for mean, weight in zip(expected, made.pupil.model.parameters(), strict=True):
+        for mean, weight in zip(expected, made.main.model.parameters(), strict=True):
             mean.mul_(decay).add_(weight.detach(), alpha=1 - decay)
-    for mean, weight in zip(expected, made.pupil.judged.parameters(), strict=True):
+    for mean, weight in zip(expected, made.main.judged.parameters(), strict=True):
         torch.testing.assert_close(weight, mean)
 
 

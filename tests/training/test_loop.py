@@ -17,7 +17,7 @@ from unrolled.errors import DataError, NonFiniteError, RunError, StorageError, U
 from unrolled.report.training import Display
 from unrolled.tasks import lm
 from unrolled.training import checkpoint, keeping, trial
-from unrolled.training import course as courses
+from unrolled.training import trainer as trainers
 from unrolled.training.journal import Journal
 from unrolled.training.learner import Learner
 from unrolled.training.loop import Loop
@@ -61,7 +61,7 @@ def stopped_at(update: int, which: signal.Signals, monkeypatch: pytest.MonkeyPat
 
 def test_a_training_leaves_a_whole_run_and_beats_what_has_no_memory(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "whole", epochs="12", learning_rate="1e-2")
-    outcome = courses.train(config, folder)
+    outcome = trainers.train(config, folder)
     assert outcome.finished
     names = {row.name: row.values["bits_per_character"] or 0.0 for row in outcome.rows}
     model = names["this model"]
@@ -100,11 +100,11 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
 ) -> None:
     fields = {"dropout_output": "0.2", "average": "0.9", "checkpoint_every": "1000"}
     config, never = created(tmp_path, text, "never", **fields)
-    courses.train(config, never)
+    trainers.train(config, never)
     config, stopped = created(tmp_path, text, "stopped", **fields)
     with monkeypatch.context() as patched:
         stopped_at(update, which, patched)
-        outcome = courses.train(config, stopped)
+        outcome = trainers.train(config, stopped)
     assert (outcome.finished, outcome.updates) == (False, update)
     assert not stopped.finished
     if which == signal.SIGINT:  # it is evaluated, and usable, where it stands
@@ -113,7 +113,7 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
         assert (last["update"], last["valid_loss"]) == (update, keeping.load(stopped).facts["valid_loss"])
         assert last.get("passing", False) == (update != 21)  # at 21 it is evaluated anyway
         assert f"not at its end; weights of update {update}, held-out loss" in stopped.card.read_text()
-    outcome = courses.resume(stopped)
+    outcome = trainers.resume(stopped)
     assert outcome.finished
     whole = checkpoint.read_newest(never.last, never.covers_with_data)
     again = checkpoint.read_newest(stopped.last, stopped.covers_with_data)
@@ -129,8 +129,8 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
 
 def test_a_finished_training_is_judged_again_by_resume(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "done")
-    first = courses.train(config, folder)
-    again = courses.resume(folder)
+    first = trainers.train(config, folder)
+    again = trainers.resume(folder)
     assert (again.updates, again.rows) == (first.updates, first.rows)
 
 
@@ -141,7 +141,7 @@ def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
         test = tmp_path / f"{name}.txt"
         test.write_text(words * 40)
         config, folder = created(tmp_path, text, name, test_sources=str(test))
-        courses.train(config, folder)
+        trainers.train(config, folder)
         weights.append(checkpoint.read(folder.model, folder.covers).tensors)
     for name, weight in weights[0].items():
         assert torch.equal(weight, weights[1][name])
@@ -149,14 +149,14 @@ def test_the_judged_text_chooses_nothing(tmp_path: Path, text: Path) -> None:
 
 def test_it_stops_early_where_nothing_gets_better(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "patient", patience="3", learning_rate="1e-12", epochs="50")
-    outcome = courses.train(config, folder)
+    outcome = trainers.train(config, folder)
     assert "no better for 3 evaluations" in outcome.reason
     assert outcome.updates < 50 * 60
 
 
 def test_a_budget_ends_a_training(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "brief", budget="1.5")
-    outcome = courses.train(config, folder)
+    outcome = trainers.train(config, folder)
     assert outcome.finished
     assert 1.0 < outcome.seconds < 6.0
     assert outcome.rows
@@ -176,20 +176,20 @@ def test_what_is_no_number_ends_the_training_and_leaves_the_best(
         cell="rnn",
         schedule="constant",
     )
-    with courses.begun(config, folder) as course:
-        loop = Loop(course.learner, course.task, course.keeping, Display(quiet=True))
-        step = course.learner.step
+    with trainers.begun(config, folder) as trainer:
+        loop = Loop(trainer.learner, trainer.task, trainer.keeping, Display(quiet=True))
+        step = trainer.learner.step
 
         def spoil() -> object:
-            if course.learner.position.update == 10:
-                bias = course.learner.model.head.bias
+            if trainer.learner.position.update == 10:
+                bias = trainer.learner.model.head.bias
                 if what == "loss":
                     bias.data.fill_(torch.nan)
                 else:
                     bias.register_hook(lambda gradient: gradient / 0)
             return step()
 
-        course.learner.step = spoil  # type: ignore[method-assign]
+        trainer.learner.step = spoil  # type: ignore[method-assign]
         with pytest.raises(NonFiniteError, match=r"smaller learning rate .*clip the gradient"):
             loop.run()
     kept = keeping.load(folder)
@@ -205,18 +205,18 @@ def test_what_cannot_begin_leaves_nothing(tmp_path: Path, contents: str, error: 
     short.write_text(contents)
     config, folder = created(tmp_path, short, "none")
     with pytest.raises(error):
-        courses.train(config, folder)
+        trainers.train(config, folder)
     assert not folder.path.exists()
 
 
 def test_a_changed_vocabulary_or_text_is_refused(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, text, "changed")
-    courses.train(config, folder)
+    trainers.train(config, folder)
     data = bytearray(folder.data.read_bytes())
     data[-5] ^= 1
     folder.data.write_bytes(data)
     with pytest.raises(RunError, match=r"data\.safetensors"):
-        courses.resume(folder)
+        trainers.resume(folder)
     vocabulary = folder.tokenizer.read_text()
     folder.tokenizer.write_text(vocabulary.replace("w", "W"))
     with pytest.raises(RunError, match=r"tokenizer\.json"):
@@ -226,12 +226,12 @@ def test_a_changed_vocabulary_or_text_is_refused(tmp_path: Path, text: Path) -> 
 def test_the_memoryless_twin_sees_the_same_windows(tmp_path: Path, text: Path) -> None:
     """It is trained by as many updates as the model, from the same first weights."""
     config, _ = created(tmp_path, text, "twin")
-    with courses.begun(config, None) as course:
-        learner: Learner[TokenModel] = course.learner
+    with trainers.begun(config, None) as trainer:
+        learner: Learner[TokenModel] = trainer.learner
         assert learner.twin
         pairs = zip(learner.model.parameters(), learner.twin.model.parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
-        course.run(Display(quiet=True))
+        trainer.run(Display(quiet=True))
         steps = learner.twin.optimiser.state_dict()["state"][0]["step"]
         assert steps == learner.position.update
 
@@ -242,7 +242,7 @@ def test_what_cannot_fit_is_refused_before_it_is_begun(
     config, folder = created(tmp_path, text, "huge")
     monkeypatch.setattr(lm, "memory", lambda *_: 10**15)
     with pytest.raises(UnavailableError, match=r"1,000,000\.0 GB where the machine has .*fewer --hidden"):
-        courses.train(config, folder)
+        trainers.train(config, folder)
     assert not folder.path.exists()
 
 
@@ -250,7 +250,7 @@ def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
     tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, never = created(tmp_path, text, "never")
-    courses.train(config, never)
+    trainers.train(config, never)
     config, stopped = created(tmp_path, text, "stopped")
     judge, judged = lm.judge, [0]
 
@@ -261,10 +261,10 @@ def test_an_evaluation_that_sigterm_cuts_short_is_made_up_for(
         return judge(*given)
 
     monkeypatch.setattr(lm, "judge", terminated)
-    outcome = courses.train(config, stopped)
+    outcome = trainers.train(config, stopped)
     assert (outcome.finished, outcome.updates) == (False, 21)
     assert len([row for row in rows(stopped) if "valid_loss" in row]) == 2
-    courses.resume(stopped)
+    trainers.resume(stopped)
     assert rows(never) == rows(stopped)
 
 
@@ -281,8 +281,8 @@ def test_a_full_disk_says_how_to_go_on(tmp_path: Path, text: Path, monkeypatch: 
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "append", full)
         with pytest.raises(StorageError, match=r"Free some room\. Then: unrolled resume full"):
-            courses.train(config, folder)
-    assert courses.resume(folder).finished
+            trainers.train(config, folder)
+    assert trainers.resume(folder).finished
 
 
 def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
@@ -290,7 +290,7 @@ def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
 ) -> None:
     """What was not judged is not finished: `resume` judges it."""
     config, never = created(tmp_path, text, "never")
-    whole = courses.train(config, never)
+    whole = trainers.train(config, never)
     config, stopped = created(tmp_path, text, "stopped")
     judge = lm.judge
     last = len([row for row in rows(never) if "valid_loss" in row])
@@ -304,21 +304,21 @@ def test_a_last_evaluation_that_sigterm_cuts_short_ends_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(lm, "judge", terminated)
-        outcome = courses.train(config, stopped)
+        outcome = trainers.train(config, stopped)
     assert not outcome.finished
     assert not stopped.finished
-    again = courses.resume(stopped)
+    again = trainers.resume(stopped)
     assert (again.finished, again.rows, again.best_update) == (True, whole.rows, whole.best_update)
     assert rows(never) == rows(stopped)
 
 
 def test_with_an_average_both_networks_have_one(tmp_path: Path, text: Path) -> None:
     config, _ = created(tmp_path, text, "average", average="0.9")
-    with courses.begun(config, None) as course:
-        twin = course.learner.twin
+    with trainers.begun(config, None) as trainer:
+        twin = trainer.learner.twin
         assert twin
         assert twin.judged is not twin.model
-        course.run(Display(quiet=True))
+        trainer.run(Display(quiet=True))
         assert not torch.equal(twin.judged.head.weight, twin.model.head.weight)
 
 
@@ -326,7 +326,7 @@ def test_the_twin_changes_nothing_of_the_model(tmp_path: Path, text: Path) -> No
     weights = []
     for name in ("on", "off"):
         config, folder = created(tmp_path, text, name, memoryless=name, dropout_output="0.3")
-        courses.train(config, folder)
+        trainers.train(config, folder)
         weights.append(checkpoint.read(folder.model, folder.covers).tensors)
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
 
@@ -336,21 +336,21 @@ def test_a_text_to_learn_from_is_not_judged(tmp_path: Path, text: Path) -> None:
     copy.write_text(text.read_text())
     config, folder = created(tmp_path, text, "leak", test_sources=str(copy))
     with pytest.raises(DataError, match=r"copy\.txt must not be among the test texts and the train texts"):
-        courses.train(config, folder)
+        trainers.train(config, folder)
 
 
 def test_resuming_what_cannot_begin_keeps_the_run(tmp_path: Path, text: Path) -> None:
     _, folder = created(tmp_path, text, "early")
     text.unlink()
     with pytest.raises(DataError):
-        courses.resume(folder)
+        trainers.resume(folder)
     assert folder.config.exists()
 
 
 def test_threads_are_given_back(tmp_path: Path, text: Path) -> None:
     before = torch.get_num_threads()
     config, folder = created(tmp_path, text, "threads", threads=str(before + 1), epochs="0.1")
-    courses.train(config, folder)
+    trainers.train(config, folder)
     assert torch.get_num_threads() == before
 
 

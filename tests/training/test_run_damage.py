@@ -16,8 +16,7 @@ from unrolled.estimators import LanguageModel
 from unrolled.report.training import Display
 from unrolled.tasks.language_model import LanguageModelling
 from unrolled.training import checkpoint, keeping
-from unrolled.training import course as courses
-from unrolled.training.course import Course
+from unrolled.training import trainer as trainers
 from unrolled.training.run_folder import RunFolder
 
 FLIPS = 10 * int(os.environ.get("UNROLLED_KILLS", "5"))
@@ -34,25 +33,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def resumed_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """`resume` ends where it would go on training, and gives what it would train."""
 
-    def course(self: Course, _: Display) -> Course:
+    def itself(self: trainers.Trainer, _: Display) -> trainers.Trainer:
         return self
 
-    monkeypatch.setattr(Course, "run", course)
+    monkeypatch.setattr(trainers.Trainer, "run", itself)
 
 
 def everything(run: RunFolder) -> tuple[dict[str, Tensor], object]:
     """All that a run is ever read for: the model in use, how good it is, the training to go on with."""
     kept, judged = keeping.load(run), LanguageModel.load(run.path).evaluate_sources((), run)
-    course = courses.resume(run)
-    assert isinstance(course, Course)
+    trainer = trainers.resume(run)
+    assert isinstance(trainer, trainers.Trainer)
     other = checkpoint.read(run.path / keeping.MEMORYLESS, run.covers)
     tensors = {f"best.{name}": weight for name, weight in keeping.weights_of(kept.model).items()}
-    tensors |= {f"last.{name}": tensor.clone() for name, tensor in course.learner.tensors().items()}
+    tensors |= {f"last.{name}": tensor.clone() for name, tensor in trainer.learner.tensors().items()}
     tensors |= {f"other.{name}": tensor for name, tensor in other.tensors.items()}
-    assert isinstance(course.task, LanguageModelling)
-    corpus = course.task.corpus
+    assert isinstance(trainer.task, LanguageModelling)
+    corpus = trainer.task.corpus
     ids = [corpus.part(part).tolist() for part in ("train", "valid", "test")]
-    facts = kept.facts, other.facts, course.learner.facts(), corpus.characters, run.read_result()
+    facts = kept.facts, other.facts, trainer.learner.facts(), corpus.characters, run.read_result()
     return tensors, (kept.config, kept.reader.vocabulary, ids, facts, run.journal.rows(), judged)
 
 

@@ -22,7 +22,7 @@ from unrolled.data import reading
 from unrolled.errors import RunError
 from unrolled.tasks.language_model import LanguageModelling
 from unrolled.training import checkpoint, keeping
-from unrolled.training import course as courses
+from unrolled.training import trainer as trainers
 from unrolled.training.interruption import TERMINATED, terminable
 from unrolled.training.loop import Loop
 from unrolled.training.run_folder import PARENT, RunFolder
@@ -88,12 +88,12 @@ def test_what_is_stopped_while_it_judges_is_judged_by_resume(
     with monkeypatch.context() as patched:
         patched.setattr(LanguageModelling, "baselines", stopped)
         with pytest.raises(SystemExit if which == signal.SIGTERM else KeyboardInterrupt):
-            courses.train(config, folder)
+            trainers.train(config, folder)
     assert not folder.finished
     assert not folder.training()
     assert not half_written(folder.path)
     assert f"stopped; go on with it: unrolled resume {folder.name}" in caplog.text
-    assert courses.resume(folder).finished
+    assert trainers.resume(folder).finished
     assert folder.finished
 
 
@@ -110,9 +110,9 @@ def test_sigterm_at_the_last_update_leaves_the_judging_to_resume(
 
     with monkeypatch.context() as patched:
         patched.setattr(Loop, "_evaluate", at_the_end)
-        outcome = courses.train(config, folder)
+        outcome = trainers.train(config, folder)
     assert (outcome.finished, outcome.rows, folder.finished) == (False, (), False)
-    assert courses.resume(folder).finished
+    assert trainers.resume(folder).finished
 
 
 def test_a_run_begun_elsewhere_finds_its_texts(
@@ -128,10 +128,10 @@ def test_a_run_begun_elsewhere_finds_its_texts(
         return begin(*given)
 
     monkeypatch.setattr(LanguageModelling, "begin", killed)
-    whole = courses.train(config, folder)
+    whole = trainers.train(config, folder)
     monkeypatch.setattr(LanguageModelling, "begin", begin)
     monkeypatch.chdir(tmp_path / "other")
-    assert courses.resume(RunFolder(tmp_path / "killed")).rows == whole.rows
+    assert trainers.resume(RunFolder(tmp_path / "killed")).rows == whole.rows
 
 
 def test_what_came_by_standard_input_is_taken_from_what_was_kept(
@@ -144,17 +144,17 @@ def test_what_came_by_standard_input_is_taken_from_what_was_kept(
     with pytest.raises(
         RunError, match=r"early must have its data, which came by standard input; got no more"
     ):
-        courses.resume(folder)
+        trainers.resume(folder)
     config, never = created(tmp_path, "never", sources="-")
     give()
-    whole = courses.train(config, never)
+    whole = trainers.train(config, never)
     config, folder = created(tmp_path, "killed", sources="-")
     give()
-    with courses.begun(config, folder):
+    with trainers.begun(config, folder):
         shutil.copytree(folder.path, tmp_path / "copy")  # as a kill would leave it
     again = RunFolder(tmp_path / "copy")
     assert not again.has_checkpoint
-    outcome = courses.resume(again)
+    outcome = trainers.resume(again)
     assert outcome.rows == whole.rows
     assert again.data.read_bytes() == never.data.read_bytes()
 
@@ -163,14 +163,14 @@ def test_best_weights_that_are_lost_are_made_up_for(
     tmp_path: Path, text: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config, folder = created(tmp_path, "lost", sources=str(text))
-    courses.train(config, folder)
+    trainers.train(config, folder)
     contents = folder.model.read_bytes()
     folder.model.write_bytes(contents[:-1])
     with pytest.raises(
         RunError, match=r"model\.safetensors .* The newest ones, in .*last, are whole.*resume"
     ):
         keeping.load(folder)
-    outcome = courses.resume(folder)
+    outcome = trainers.resume(folder)
     assert outcome.finished
     assert "model.safetensors" in caplog.text
     assert "the newest weights are judged and kept in its place" in caplog.text
@@ -178,7 +178,7 @@ def test_best_weights_that_are_lost_are_made_up_for(
     weights = keeping.weights_of(keeping.load(folder).model)
     assert all(torch.equal(weight, newest.tensors[f"model.{name}"]) for name, weight in weights.items())
     (folder.path / keeping.MEMORYLESS).unlink()
-    assert courses.resume(folder).finished
+    assert trainers.resume(folder).finished
     for path in folder.last.glob("*.safetensors"):
         path.unlink()
     folder.model.write_bytes(contents[:-1])
@@ -191,6 +191,6 @@ def test_a_source_of_its_own_is_read_again(tmp_path: Path, text: Path) -> None:
     config, folder = created(tmp_path, "anew", sources=str(text))
     folder.write_env()
     folder.data.write_bytes(b"half")
-    assert not courses._comes_once(config)
-    assert courses.resume(folder).finished
+    assert not trainers._comes_once(config)
+    assert trainers.resume(folder).finished
     assert reading.digest(text) in folder.data_report.read_text()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unrolled.report.comparison import Comparison
     from unrolled.report.runs import Runs
     from unrolled.report.training import Display
-    from unrolled.training.course import Outcome
+    from unrolled.training.trainer import Outcome
     from unrolled.training.trial import Trial
 
 HINT = "For example: unrolled compare lm-gru lm-lstm. See all of them: unrolled runs"
@@ -131,11 +131,11 @@ def resume(
         RunError: no such run, no good checkpoint, or another process trains there.
     """
     from unrolled.report.training import Display
-    from unrolled.training import course
+    from unrolled.training import trainer
     from unrolled.training.run_folder import RunFolder
 
     display = Display(quiet, json)
-    outcome = course.resume(RunFolder.open(run), display)
+    outcome = trainer.resume(RunFolder.open(run), display)
     _conclude(outcome, display)
     return outcome
 
@@ -179,7 +179,7 @@ def train(
     """
     chosen = requested(task, sources, config, fields)
     from unrolled.report.training import Display
-    from unrolled.training import course, trial
+    from unrolled.training import trainer, trial
     from unrolled.training.interruption import terminable
     from unrolled.training.room import enough_memory
     from unrolled.training.run_folder import RunFolder, run_name
@@ -192,7 +192,7 @@ def train(
         return tried
     with terminable():
         folder = RunFolder.create(str(chosen), name or run_name(task, chosen.sources[0]))
-        outcome = course.train(chosen, folder, display)
+        outcome = trainer.train(chosen, folder, display)
     _conclude(outcome, display)
     return outcome
 

@@ -21,11 +21,11 @@ from unrolled.tasks import TASKS
 from unrolled.tasks.base import Kept
 from unrolled.traces import Trace
 from unrolled.tracing import Course, trace_course
-from unrolled.training import course as courses
 from unrolled.training import keeping
-from unrolled.training.course import Outcome
+from unrolled.training import trainer as trainers
 from unrolled.training.keeping import MODEL
 from unrolled.training.run_folder import RunFolder
+from unrolled.training.trainer import Outcome
 
 ITEMISED = 1000
 """Losses that are followed back one by one at most: their matrix grows with their square."""
@@ -140,13 +140,13 @@ class Estimator(ABC):
             KeyboardInterrupt: Ctrl-C or SIGTERM came; what was best until then can be used, if there was time
                 to judge any.
         """
-        with courses.begun(config, None, given=given) as course, Display(quiet=not verbose) as display:
-            course.begin(display)
-            self.outcome = course.run(display)
+        with trainers.begun(config, None, given=given) as trainer, Display(quiet=not verbose) as display:
+            trainer.begin(display)
+            self.outcome = trainer.run(display)
             if isfinite(self.outcome.valid_loss):
-                model = deepcopy(course.learner.model)
-                course.keeping.load_best(MODEL, model)
-                self._kept, self._run = Kept(model.eval(), course.task.reader, self.config, {}), None
+                model = deepcopy(trainer.learner.model)
+                trainer.keeping.load_best(MODEL, model)
+                self._kept, self._run = Kept(model.eval(), trainer.task.reader, self.config, {}), None
         if not self.outcome.finished:
             raise KeyboardInterrupt(f"{type(self).__name__}.fit: {self.outcome.reason}")
         return self

@@ -76,7 +76,7 @@ class Position:
         return cls(**{**facts, **sums})
 
 
-class Pupil(Generic[M]):
+class TrainState(Generic[M]):
     """A model, its optimiser, the moving average of its weights if there is one, and its random numbers."""
 
     def __init__(self, model: M, config: Config, seed: int) -> None:
@@ -143,8 +143,8 @@ class Learner(Generic[M]):
     def __init__(self, objective: Objective[M]) -> None:
         self.objective, self.config = objective, objective.config
         model, config = objective.model(), self.config
-        self.twin = Pupil(deepcopy(model), config, config.seed + 1) if config.memoryless else None
-        self.pupil = Pupil(model, config, config.seed)
+        self.twin = TrainState(deepcopy(model), config, config.seed + 1) if config.memoryless else None
+        self.main = TrainState(model, config, config.seed)
         self.state: Carried = None
         self.count, self.rate = 0, 0.0  # of the last update
         self.position = Position()
@@ -152,7 +152,7 @@ class Learner(Generic[M]):
     @property
     def model(self) -> M:
         """The model that is judged and kept."""
-        return self.pupil.judged
+        return self.main.judged
 
     def step(self) -> Sums:
         """One update on the next batch; gives its loss and gradient norm.
@@ -160,12 +160,12 @@ class Learner(Generic[M]):
         This is truncated backpropagation through time: a batch may be a window of longer sequences, which
         begins with the state that the window before it left. Its gradient goes back to its own first step.
         """
-        at, pupil, twin, objective = self.position, self.pupil, self.twin, self.objective
+        at, main, twin, objective = self.position, self.main, self.twin, self.objective
         batch = objective.batch(at.update)
         self.rate = at.plateau * rate(self.config, at.update, at.updates, objective.updates_per_epoch)
         before = None if batch.begins else self.state
-        loss, self.count, after = objective.loss(pupil.model, batch, before, pupil.generator)
-        norm = pupil.learn(loss, self.rate, at.update)
+        loss, self.count, after = objective.loss(main.model, batch, before, main.generator)
+        norm = main.learn(loss, self.rate, at.update)
         self.state = [tuple(part.detach() for part in layer) for layer in after or ()] or None
 
         if twin:
@@ -174,12 +174,12 @@ class Learner(Generic[M]):
         at.update += 1
         this = Sums()
         for sums in (this, at.since_row, at.since_evaluation):
-            sums.add(loss.item(), norm, norm > pupil.clip)
+            sums.add(loss.item(), norm, norm > main.clip)
         return this
 
     def tensors(self) -> dict[str, Tensor]:
         """All that changes from update to update and is no plain number."""
-        tensors = self.pupil.tensors("model")
+        tensors = self.main.tensors("model")
         if self.twin:
             tensors |= self.twin.tensors("memoryless")
         for k, layer in enumerate(self.state or ()):
@@ -193,7 +193,7 @@ class Learner(Generic[M]):
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Goes back to where `tensors` and `facts` were taken."""
         self.position = Position.of(facts["position"])
-        self.pupil.restore("model", tensors)
+        self.main.restore("model", tensors)
         if self.twin:
             self.twin.restore("memoryless", tensors)
         kept = sorted(name for name in tensors if name.startswith("state."))

@@ -176,7 +176,7 @@ class Loop:
             facts = {"update": at.update, "valid_loss": without.loss, "unit": task.terms.loss}
             self.keeping.best(MEMORYLESS, twin.judged, facts, passing)
         row = {"train_loss": train, "valid_loss": valid, **score.values, "best": best}
-        seen = {"figures": figures(learner.pupil.model, *self._watched)} if self._watched else {}
+        seen = {"figures": figures(learner.main.model, *self._watched)} if self._watched else {}
         when = {"seconds": round(at.seconds, 3), **({"passing": True} if passing else {})}
         self.keeping.row({"update": at.update, "epoch": self._epoch(), **row, **when, **seen})
         shown = score.values[task.terms.shown.key]

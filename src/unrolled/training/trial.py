@@ -15,8 +15,8 @@ from unrolled.config import Config
 from unrolled.errors import UnrolledError
 from unrolled.report.training import Display, Progress
 from unrolled.tasks import TASKS
-from unrolled.training import course as courses
 from unrolled.training import keeping
+from unrolled.training import trainer as trainers
 from unrolled.training.learner import Learner
 from unrolled.training.run_folder import RunFolder
 
@@ -51,12 +51,12 @@ def dry_run(config: Config, display: Display) -> Trial:
     with tempfile.TemporaryDirectory() as parent, display:
         brief = structs.replace(config, budget=0.0, patience=0)
         folder = RunFolder.create(configs.dumps(brief), "dry-run", Path(parent))
-        with courses.begun(brief, folder, heard=display.reading) as course:
-            facts = [fact for fact in course.facts() if fact[0] != "saved in"]
-            display.begin(facts, course.task.terms, f"unrolled train {config.task}")
-            course.task.shorten(DRY_TOKENS)
-            course.learner.position.updates = DRY_UPDATES
-            outcome = course.run(display)
+        with trainers.begun(brief, folder, heard=display.reading) as trainer:
+            facts = [fact for fact in trainer.facts() if fact[0] != "saved in"]
+            display.begin(facts, trainer.task.terms, f"unrolled train {config.task}")
+            trainer.task.shorten(DRY_TOKENS)
+            trainer.learner.position.updates = DRY_UPDATES
+            outcome = trainer.run(display)
         TASKS[config.task].rehearse(keeping.load(folder))
     shown = "The dry run is through: training, evaluating, judging, saving, loading and using it work."
     return Trial(outcome.updates, outcome.valid_loss, shown)
@@ -73,12 +73,12 @@ def overfit(config: Config, display: Display) -> Trial:
         config, **off, weight_decay=0.0, average=0.0, warmup=0, schedule="constant", memoryless=False
     )
     where = f"train {config.task} --overfit"
-    with courses.begun(plain, None) as course, display:
-        objective, enough = course.task.by_heart()
+    with trainers.begun(plain, None) as trainer, display:
+        objective, enough = trainer.task.by_heart()
         learner = Learner(objective)
         learner.position.updates = MOST_UPDATES
-        of = course.task.terms.loss
-        display.begin([("task", "one batch by heart")], course.task.terms, f"unrolled {where}")
+        of = trainer.task.terms.loss
+        display.begin([("task", "one batch by heart")], trainer.task.terms, f"unrolled {where}")
         loss = _learned(learner, enough, display)
     if loss > enough:
         raise UnrolledError(

@@ -55,7 +55,7 @@ class Outcome:
     rows: tuple[Row, ...]
 
 
-class Course:
+class Trainer:
     """All that belongs to one training: task, learner, and where it is kept.
 
     Raises:
@@ -72,7 +72,7 @@ class Course:
 
     def about(self) -> list[tuple[str, str]]:
         """What is learned, from what and by what, line by line."""
-        return self.task.about(self.learner.pupil.model)
+        return self.task.about(self.learner.main.model)
 
     def facts(self) -> list[tuple[str, str]]:
         """`about`, and what it will take."""
@@ -164,16 +164,16 @@ def train(
     """Trains a model of the config on the data it names and judges it; in a folder, nothing of it is lost.
 
     Without a folder, the data are written where temporary files are, and the best weights are only in
-    memory: take them from the `Course`, as the estimators do.
+    memory: take them from the `Trainer`, as the estimators do.
 
     Raises:
         DataError: data that cannot be read, or are too few.
         NonFiniteError: the loss is no number any more.
         StorageError: the disk is full.
     """
-    with display or Display(quiet=True) as shown, begun(config, folder, is_new, shown.reading) as course:
-        course.begin(shown)
-        return course.run(shown)
+    with display or Display(quiet=True) as shown, begun(config, folder, is_new, shown.reading) as trainer:
+        trainer.begin(shown)
+        return trainer.run(shown)
 
 
 @contextmanager
@@ -183,8 +183,8 @@ def begun(
     is_new: bool = True,
     heard: Callable[[str, int], None] = unheard,
     given: Any = None,
-) -> Generator[Course]:
-    """A course at its beginning: the data read, and all of it written in the folder.
+) -> Generator[Trainer]:
+    """A trainer at its beginning: the data read, and all of it written in the folder.
 
     ``given`` is data in Python, in place of the config's sources.
 
@@ -207,12 +207,12 @@ def begun(
                 task = _kept(config, folder)
             else:
                 task = kind.begin(config, place / "data.safetensors", heard, given)
-            course = Course(task, folder)
+            trainer = Trainer(task, folder)
             if folder:
                 task.reader.save(folder.path / task.READER)
                 folder.write_data_report(task.data_report())
-                folder.write_config_json(task.description(config, task.reader, course.learner.model))
-            yield course
+                folder.write_config_json(task.description(config, task.reader, trainer.learner.model))
+            yield trainer
         except BaseException:
             if folder and is_new:
                 folder.discard()
@@ -277,12 +277,12 @@ def resume(folder: RunFolder, display: Display | None = None) -> Outcome:
         return train(_as_started(config, folder), folder, display, is_new=False)
     with display or Display(quiet=True) as shown, _in_order(config, folder):
         kind = TASKS[config.task]
-        course = Course(kind.reopen(config, folder.data, folder.path / kind.READER), folder)
-        course.keeping.restore(course.learner)
-        course.begin(shown)
-        at = course.learner.position
+        trainer = Trainer(kind.reopen(config, folder.data, folder.path / kind.READER), folder)
+        trainer.keeping.restore(trainer.learner)
+        trainer.begin(shown)
+        at = trainer.learner.position
         total = "" if at.updates == UNKNOWN else f" of {at.updates:,}"
         going_on = f"going on after update {at.update:,}{total}"
         anew = f"it had ended, after update {at.update:,}; it is judged anew"
         shown.note(anew if folder.finished else going_on)
-        return course.run(shown)
+        return trainer.run(shown)
