@@ -63,7 +63,7 @@ public:
         panels_.pack(s_, f_.weights, own.sums.list, me.number, me.count);
         begin(Part(order_.rows, me), me.number);
         sums_.begin(Part(s_.I, me), me.number);
-        clear_padding(Part(s_.B, me));
+        clear_padding(me);
         me.meet();
         const Share share(order_, how_.by, me);
         const bool stays = how_.by == By::products ? run_behind(me, own, share) : run_together(me, own, share);
@@ -290,11 +290,12 @@ private:
         }
     }
 
-    // Nothing comes from beyond a sequence's end.
-    void clear_padding(const Part& rows) const {
+    // Nothing comes from beyond a sequence's end; in the order in which it lies in memory.
+    void clear_padding(const Member& me) const {
         if (!order_.ragged && order_.steps) return;
-        for (Index b = rows.from; b < rows.to; ++b)
-            for (Index t = s_.lengths ? s_.lengths[b] : s_.T; t < s_.T; ++t) {
+        for (Index t = me.number; t < s_.T; t += me.count)
+            for (Index b = 0; b < s_.B; ++b) {
+                if (s_.lengths && t < s_.lengths[b]) continue;
                 const Index row = walk_.row(t, b);
                 if (f_.dx) clear(f_.dx.at(t, b), s_.I);
                 if (f_.dh) clear(f_.dh + row * s_.R(), s_.R());

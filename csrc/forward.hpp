@@ -80,6 +80,7 @@ public:
         const bool stays = how_.by == By::products ? run_ahead(me, own, share) : run_together(me, own, share);
         if (!stays) return;
         me.meet();
+        clear_padding(me);
         finish(Part(s_.B, me), own.before);
     }
 
@@ -333,13 +334,20 @@ private:
         if constexpr (last) put(own.h[row], p.h);
     }
 
-    // Final states, and zeros in the output past every sequence's end; there is room for a row's last states.
+    // Zeros in the output past every sequence's end, in the order in which they lie in memory.
+    void clear_padding(const Member& me) const {
+        if (!s_.lengths) return;
+        for (Index t = me.number; t < s_.T; t += me.count)
+            for (Index b = 0; b < s_.B; ++b)
+                if (t >= s_.lengths[b]) clear(f_.h.at(t, b), s_.R());
+    }
+
+    // Final states; there is room for a row's last states.
     void finish(const Part& rows, const Real** last_states) {
         const Index R = s_.R(), H = s_.H;
         for (Index b = rows.from; b < rows.to; ++b) {
             const Index length = s_.lengths ? s_.lengths[b] : s_.T;
             const Index last = s_.reverse ? 0 : length - 1;
-            for (Index t = length; t < s_.T; ++t) clear(f_.h.at(t, b), R);
             if (f_.h_n) walk_.past(b, length, length, true, to_read(f_.h), f_.h_0, last_states, 1);
             for (Index j = f_.h_n ? s_.order : 0; j-- > 0;)  // the oldest first: h_n may be h_0
                 copy_or_clear(f_.h_n + b * s_.kR() + j * R, last_states[j], R);

@@ -23,7 +23,7 @@ from torch.nn import Module
 from unrolled import native
 from unrolled.nn import again, gradient
 from unrolled.nn.kept import addresses
-from unrolled.nn.memory import LARGE, large_empty
+from unrolled.nn.memory import room
 from unrolled.nn.plan import Plan, at, five
 
 Tape = tuple[Tensor | None, Tensor | None, Tensor | None]
@@ -182,7 +182,7 @@ def _backward(
         )  # fmt: skip
         dx = None
         for d in range(D):
-            part = x.new_empty(*x.shape) if layer > lowest or needs[1] else None
+            part = room(x, x.numel())(*x.shape) if layer > lowest or needs[1] else None
             dx_step, dx_row = _step_and_row(x if part is None else part, batch_first and layer == 0)
             k, of_d = layer * D + d, d * R * size
             ids, dW_k = native.NO_IDS, five(dW_at, k, plan, 0)
@@ -213,9 +213,7 @@ def _again(call: Call, tensors: Sequence[Any]) -> tuple[Sequence[Tensor | None],
 
 def new_tape(plan: Plan, like: Tensor, T: int, B: int) -> Tape:
     """Room for gates, saved and c of one layer and direction."""
-    empty = like.new_empty
-    if T * B * plan.H * like.itemsize * max(1, plan.gates) > LARGE:
-        empty = partial(large_empty, like)
+    empty = room(like, T * B * plan.H * max(1, plan.gates))
     gates = empty(T, B, plan.gates, plan.H) if plan.gates else None
     saved = empty(T, B, plan.H) if plan.saved else None
     return gates, saved, empty(T, B, plan.H) if plan.c else None
