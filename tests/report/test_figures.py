@@ -5,10 +5,13 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+import torch
 
+import unrolled
 from tests.report.traces import B, H, T, cases, changed, fading, translated
 from unrolled.errors import DataError, OptionError
-from unrolled.report.figures import FIGURES, LONGEST, draw, draw_all, palette, sheet
+from unrolled.report import html
+from unrolled.report.figures import FIGURES, LONGEST, STEP_BY_STEP, draw, draw_all, palette, sheet
 from unrolled.report.figures.network import LANE
 from unrolled.traces import Trace
 
@@ -326,3 +329,23 @@ def test_too_many_steps_are_said_not_drawn():
     trace = fading(0.5, steps=LONGEST + 1)
     with pytest.raises(DataError, match=f"at most {LONGEST:,} steps"):
         draw(trace, "network")
+
+
+class Pair(torch.nn.Module):
+    """An encoder of six steps, whose state a decoder of four begins with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = torch.nn.GRU(3, 4), torch.nn.GRU(2, 4)
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return self.decoder(target, self.encoder(source)[1])[0]
+
+
+def test_layers_of_different_times_are_not_drawn_side_by_side():
+    inputs = torch.randn(6, 1, 3), torch.randn(4, 1, 2)
+    trace = unrolled.trace(Pair(), inputs, loss=lambda out: out.square().sum())
+    drawn = draw_all(trace)
+    assert drawn.missing.keys() == {*STEP_BY_STEP, "triangle"}
+    assert "l0 has 6, l1 has 4" in drawn.missing["network"]
+    assert "l0 has 6, l1 has 4" in html.page(trace)

@@ -176,3 +176,13 @@ def test_json_leaves_the_result_to_others(monkeypatch):
     screen = Screen(monkeypatch, terminal=False, json=True)
     everything(screen.display)
     assert screen.results.getvalue() == ""
+
+
+@pytest.mark.parametrize("nothing", [float("nan"), float("inf"), None])
+def test_what_has_no_number_stands_last_and_without_a_bar(nothing):
+    rows = [Row("first", {"bits": nothing}), Row("second", {"bits": 2.0}), Row("third", {"bits": 1.0})]
+    said = io.StringIO()
+    Console(file=said, width=80).print(training.comparison(rows, MEASURES[:1], 20))
+    lines = [line.split() for line in said.getvalue().splitlines()[2:]]
+    assert [line[0] for line in lines] == ["third", "second", "first"]
+    assert [line[-1] for line in lines] == ["1.000", "2.000", "━"]

@@ -145,6 +145,8 @@ def _columns(trace: Trace, said: Explanation, b: int) -> Iterator[tuple[str, lis
     if said.loss_t:
         yield "loss, nats", [f"{loss:.4f}" for loss in said.loss_t]
     for layer, of in zip(trace.layers, said.layers, strict=True):
+        if layer.T != trace.layers[0].T:  # a decoder beside its encoder: other steps
+            continue
         if "h" in layer.arrays:
             strength = measures.strength(layer.output[: steps.count], b)
             yield f"{layer.name} h, root mean square", [f"{value:.4f}" for value in strength]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 from textwrap import indent
 from time import monotonic
 from typing import Self
@@ -296,11 +296,11 @@ def comparison(rows: Sequence[Row], measures: Sequence[Measure], bar: int = 0) -
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column()
     key = measures[0].key
-    most = max((abs(row.values.get(key) or 0.0) for row in rows), default=0.0) or 1.0
+    most = max((abs(known(row, key) or 0.0) for row in rows), default=0.0) or 1.0
     for row in ranked(rows, measures):
         style = "bold green" if row is rows[0] else ""
-        line = "━" * max(1, round(bar * abs(row.values.get(key) or 0.0) / most))
-        cells = (shown(row.values.get(measure.key), measure) for measure in measures)
+        line = "━" * max(1, round(bar * abs(known(row, key) or 0.0) / most))
+        cells = (shown(known(row, measure.key), measure) for measure in measures)
         table.add_row(
             Text(row.name, style),
             *[Text(line, style or "dim")] * bool(bar),
@@ -315,10 +315,16 @@ def ranked(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
     first = measures[0]
 
     def place(row: Row) -> tuple[bool, float]:
-        value = row.values.get(first.key)
+        value = known(row, first.key)
         return (True, 0.0) if value is None else (False, -value if first.higher else value)
 
     return sorted(rows, key=place)
+
+
+def known(row: Row, key: str) -> float | None:
+    """A value of a row, as far as there is a number for it."""
+    value = row.values.get(key)
+    return value if value is not None and isfinite(value) else None
 
 
 def shown(value: float | None, measure: Measure) -> str:

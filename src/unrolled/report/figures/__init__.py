@@ -69,6 +69,11 @@ def draw(trace: Trace, name: str, b: int = 0, chosen: Unit = USUAL) -> Figure:
     """
     if name not in FIGURES:
         raise OptionError("figures.draw: name", "be a figure", repr(name), nearest(name, FIGURES))
+    steps = {layer.name: layer.T for layer in trace.layers}
+    if name in STEP_BY_STEP and len({*steps.values()}) > 1:
+        got = ", ".join(f"{layer} has {count:,}" for layer, count in steps.items())
+        fix = "Trace the encoder or the decoder by itself for this picture."
+        raise DataError(f"figures: {name}", "have as many steps in every layer", got, fix)
     count = layout.steps(trace, b).count
     if not count:
         raise DataError(f"figures: sequence {b}", "have a step that was kept", "none", "Draw another.")

@@ -106,6 +106,8 @@ def verdict(ours: float, best: float) -> str:
 def findings(rows: Sequence[Row]) -> list[str]:
     """What the rows say where one beside the model, the first, is as good or better."""
     ours = rows[0].values["mase"] or 0.0
+    if np.isnan(ours):
+        return ["no MASE or OWA: the seasonal naive forecast makes no error on these series, take that one"]
     others = [(row.values["mase"] or np.inf, row.name) for row in rows[1:]]
     best, name = min((pair for pair in others if pair[1] in BASELINES), default=(np.inf, ""))
     twins = [error for error, other in others if other not in BASELINES and verdict(ours, error)]
