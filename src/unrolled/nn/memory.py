@@ -67,21 +67,25 @@ class Blocks:
         self._free: list[mmap.mmap] = []
 
     def take(self, size: int) -> mmap.mmap | None:
-        """A block with room for so many bytes, at most a quarter too large; None on a system without them."""
+        """A block with room for so many bytes, at most a quarter too large; None on a system without them.
+
+        Where none fits, the one that has waited longest is let go.
+        """
         with self._lock:
             while self._back:
                 self._free.append(self._back.popleft())
-            while sum(map(len, self._free)) > KEPT:
-                self._free.pop(0)
             fitting = [block for block in self._free if size <= len(block) <= size + size // 4 + PAGE]
             if fitting:
                 block = min(fitting, key=len)
                 self._free.remove(block)
                 return block
+            del self._free[:1]
         return _mapped(-(-size // PAGE) * PAGE)
 
     def give_back(self, block: mmap.mmap) -> None:
-        """For the next; called wherever the last tensor over it dies, so it waits for nobody."""
+        """For the next, if there is room; waits for nobody, as tensors die anywhere."""
+        if sum(map(len, (block, *self._back, *self._free))) > KEPT:
+            return
         with suppress(AttributeError, OSError):  # a system that cannot take pages back stays without them
             block.madvise(mmap.MADV_FREE)
         self._back.append(block)
