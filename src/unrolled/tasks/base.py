@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -132,15 +132,6 @@ class Watched(NamedTuple):
     loss: Callable[[Any], Tensor]
 
 
-class Portion(Protocol):
-    """What an update reads: examples of their own, or a window of longer ones."""
-
-    @property
-    def begins(self) -> bool:
-        """Whether the states are to start at zero; otherwise they are those that the update before left."""
-        ...
-
-
 class Objective(ABC, Generic[M]):
     """What a learner follows: a model, and batches with their losses.
 
@@ -156,8 +147,11 @@ class Objective(ABC, Generic[M]):
         """A new model, drawn from the config's seed alone."""
 
     @abstractmethod
-    def batch(self, update: int) -> Portion:
-        """What update number ``update``, from 0, reads; it follows from the number alone."""
+    def batch(self, update: int) -> Any:
+        """What update number ``update``, from 0, reads; it follows from the number alone.
+
+        Its ``begins`` says whether states start at zero; else they are those that the update before left.
+        """
 
     @abstractmethod
     def loss(self, model: M, batch: Any, carried: Carried, generator: torch.Generator) -> Step:
