@@ -22,6 +22,7 @@ template <class Cell, class Real> struct ForwardPanels {
     // With or without those of the input, which a table may stand for, and of the recurrence, of which a single
     // step from a zero state reads none.
     void take(Arena& arena, const Shape& s, bool input, bool recurrent) {
+        count_ = 0;
         take(arena, xh, s.I, input ? vectors_for<Real>(Cell::gates * s.H) : 0, kPanelVectors);
         for (int stage = 0; stage < Cell::stages; ++stage)
             take(arena, hh[stage], recurrent ? (stage ? s.H : s.kR()) : 0,

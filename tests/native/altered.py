@@ -3,7 +3,8 @@
 steady      threads are used on a busy machine too, where the core would do without them for a while
 impatient   the same, and a team parts at the first chance, as if every other member were late
 fenced      steady, and between the pieces of scratch memory lies memory that the address sanitizer forbids;
-            the core takes all pieces in one allocation, inside which it would see nothing
+            the core takes all pieces in one allocation, inside which it would see nothing. A piece itself is
+            never forbidden, not for a moment: packed weights may be another thread's too
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ KINDS = {
             "        const std::uintptr_t bytes = std::uintptr_t(n) * sizeof(T);\n"
             "        at_ += (bytes + 63) / 64 * 64 + 64;\n"
             "        if (begin_) {  // else it only counts\n"
-            "            ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(piece), at_ - piece);\n"
             "            ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(piece), bytes);\n"
+            "            ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(piece + bytes), at_ - piece - bytes);\n"
             "        }\n",
         ),
     ],
