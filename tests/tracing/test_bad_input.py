@@ -135,3 +135,10 @@ def test_a_loss_with_a_gradient_in_it():
         UnavailableError, match=r"loss must be differentiated once; got a second derivative\. Trace a"
     ):
         unrolled.trace(model, X + 1, loss=through)
+
+
+@pytest.mark.parametrize("given", [nn.LSTM(2, 3), "trace.safetensors", None])
+def test_what_is_no_trace_is_not_diagnosed(given):
+    words = rf"diagnose must be given a Trace; got {type(given).__name__}\. Make one: unrolled\.trace"
+    with pytest.raises(OptionError, match=words):
+        unrolled.diagnose(given)

@@ -53,7 +53,7 @@ def diagnose(
     Units: window and distance in steps; memoryless in nats a token.
 
     Raises:
-        OptionError: a number that cannot be; a model and a trace that has no tokens.
+        OptionError: no trace, a number that cannot be; a model and a trace that has no tokens.
 
     Example:
         >>> from unrolled import nn, trace
@@ -62,6 +62,9 @@ def diagnose(
         >>> [finding.name for finding in diagnose(seen, distance=50).findings]
         ['vanishing']
     """
+    if not isinstance(of, Trace):
+        fix = "Make one: unrolled.trace(model, x, loss=…); or open one: unrolled.Trace.load(path)."
+        raise OptionError("diagnose", "be given a Trace", type(of).__name__, fix)
     if isinstance(memoryless, nn.Module):
         memoryless = _without_memory(of, memoryless)
     return diagnosis.diagnose(of, window=window, distance=distance, clipped=clipped, memoryless=memoryless)
