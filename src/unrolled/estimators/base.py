@@ -78,7 +78,7 @@ class Estimator(ABC):
         folder = RunFolder.open(run)
         task = configs.load(folder.config).task
         if task != cls.TASK:
-            fix = "Name a run of that task (`unrolled runs` lists them); this one answers to `unrolled predict`, "
+            fix = "Name a run of that task, see `unrolled runs`; this one answers to `unrolled predict`, "
             fix += f"and in Python to unrolled.estimators.load({str(run)!r})."
             raise OptionError(f"{cls.__name__}.load: the run", f"be of the task {cls.TASK}", task, fix)
         kept = keeping.load(folder)
