@@ -45,7 +45,8 @@ KINDS = {
             "        at_ += (bytes + 63) / 64 * 64 + 64;\n"
             "        if (begin_) {  // else it only counts\n"
             "            ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(piece), bytes);\n"
-            "            ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(piece + bytes), at_ - piece - bytes);\n"
+            "            ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(piece + bytes), "
+            "at_ - piece - bytes);\n"
             "        }\n",
         ),
     ],
