@@ -25,7 +25,7 @@ def grouped(tmp_path: Path, listed: str, **limits: str) -> list[int]:
 
 
 def test_a_group_and_those_around_it_limit(tmp_path: Path):
-    found = grouped(tmp_path, "0::/work/job\n", work__job__memory_max="max\n", work__memory_max="4096\n")
+    found = grouped(tmp_path, "0::/jobs/one\n", jobs__one__memory_max="max\n", jobs__memory_max="4096\n")
     assert found == [4096]
 
 
